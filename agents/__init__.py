@@ -1,0 +1,5 @@
+"""The agents: name → module. Importing this imports no agent (and no torch)."""
+
+AGENTS = {
+    "ppo": "agents.ppo",
+}

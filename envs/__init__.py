@@ -1,0 +1,12 @@
+"""The environments: Gymnasium id → the module that declares it. Importing this compiles and draws nothing."""
+
+from rlkit.registry import register_with_gymnasium
+
+ENVIRONMENTS = {
+    "rlkit/CartPole-v0": "envs.classic.cartpole",
+    "rlkit/Pendulum-v0": "envs.classic.pendulum",
+    "rlkit/TicTacToe-v0": "envs.board.tic_tac_toe",
+    "rlkit/ConnectFour-v0": "envs.board.connect_four",
+}
+
+register_with_gymnasium(ENVIRONMENTS)

@@ -1,0 +1,59 @@
+"""Draws ConnectFour: columns are numbered from 1; a ring marks the last disc, white rings the winning line."""
+
+from rlkit.viewing.canvas import BACKGROUND, BLUE, FIRST, MUTED, SECOND, TEXT, mix
+
+SIZE = (600, 560)
+ACTION_NAMES = tuple(f"column {column}" for column in range(1, 8))
+KEYS = {str(column): column - 1 for column in range(1, 8)}
+PLAYER_NAMES = ("yellow", "red")
+
+_ROWS, _COLS = 6, 7
+_CELL = 78.0
+_LEFT, _TOP = (SIZE[0] - _COLS * _CELL) / 2, 24.0
+_BOARD = mix(BACKGROUND, BLUE, 0.42)
+_HOLE = mix(BACKGROUND, BLUE, 0.08)
+
+
+def draw(state, params, canvas):
+    """Draw one state."""
+    board, last = state.board, (int(state.last) if "last" in state.dtype.names else -1)
+    last_row = sum(int(disc) != 0 for disc in board[:, last]) - 1 if last >= 0 else -1
+    won = winning_cells(board)
+    canvas.fill(BACKGROUND)
+    canvas.rect(_LEFT - 10, _TOP - 10, _COLS * _CELL + 20, _ROWS * _CELL + 20, _BOARD, 20)
+    for row in range(_ROWS):
+        for column in range(_COLS):
+            x, y = _centre(row, column)
+            disc = int(board[row, column])
+            color = FIRST if disc > 0 else SECOND if disc < 0 else _HOLE
+            canvas.disc(x, y, 32, color)
+            if disc:
+                canvas.disc(x, y, 24, mix(color, BACKGROUND, 0.14), outline=3)
+            if (row, column) in won:
+                canvas.disc(x, y, 32, TEXT, outline=6)
+            elif (row, column) == (last_row, last):
+                canvas.disc(x, y, 8, mix(color, BACKGROUND, 0.55))
+    for column in range(_COLS):
+        canvas.text(str(column + 1), _centre(0, column)[0], _TOP + _ROWS * _CELL + 34, 22, MUTED, "center")
+
+
+def action_from_click(state, params, x, y):
+    """Return the column at a point of the picture, or None beside the board."""
+    column = int((x - _LEFT) // _CELL)
+    return column if 0 <= column < _COLS else None
+
+
+def winning_cells(board):
+    """Return the set of (row, column) that lie on four or more equal discs in a row."""
+    cells = set()
+    for row in range(_ROWS):
+        for column in range(_COLS):
+            for down, across in ((0, 1), (1, 0), (1, 1), (-1, 1)):
+                line = [(row + k * down, column + k * across) for k in range(4)]
+                if 0 <= line[3][0] < _ROWS and line[3][1] < _COLS and abs(sum(int(board[cell]) for cell in line)) == 4:
+                    cells.update(line)
+    return cells
+
+
+def _centre(row, column):
+    return _LEFT + (column + 0.5) * _CELL, _TOP + (_ROWS - row - 0.5) * _CELL

@@ -1,0 +1,237 @@
+"""Binds a module written against the rules' names to one environment: generated, compiled, cached on disk.
+
+`bind(module, rules)` copies the source of `module` into a folder of the cache whose name is a hash of
+everything that will be compiled, with two imports rewritten: the rules' names now come from `rules`, and `jit`
+now keeps compiled code on disk. The copy is an ordinary module that can be read and debugged.
+
+Why so: Numba's own cache does not notice a changed callee in another file (it would keep the old rules), and
+never hits for loops made in a factory that closes over the rules (it would compile in every process).
+"""
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+
+from rlkit.engine import interface
+from rlkit.engine.jit import CacheError, cache_folder
+
+_UNUSED_DAYS = 60  # cache folders not touched for so long are removed when a new one is made
+
+
+class RulesError(TypeError):
+    """Rules that cannot be compiled: the file, the line and one sentence."""
+
+
+def bind(module: types.ModuleType, rules: types.ModuleType | None = None) -> types.ModuleType:
+    """Return a copy of `module` whose rules' names are those of `rules`, compiled code cached on disk.
+
+    `module` is an ordinary module that imports the rules' names from `rlkit.engine.interface` and `jit` from
+    `rlkit.engine.jit`, with absolute imports. With `rules=None` it is only cached.
+
+    Raises:
+        RulesError: `rules` lacks a required function.
+        CacheError: the cache folder cannot be written.
+    """
+    if rules is not None:
+        for name in interface.REQUIRED:
+            if not callable(getattr(rules, name, None)):
+                raise RulesError(f"{rules.__file__}: rules must define {name}(); see rlkit/engine/interface.py")
+    key = _content_hash(module, rules)
+    label = rules.__name__.removesuffix(".rules").rsplit(".", 1)[-1] if rules else "plain"
+    short_name = module.__name__.rsplit(".", 1)[-1]
+    name = f"rlkit_bound_{short_name}_{label}_{key}"
+    if name not in sys.modules:
+        path = _write_once(f"{short_name}-{label}-{key}", short_name, _rewritten_source(module, rules))
+        sys.modules[name] = _load(name, path)
+    return sys.modules[name]
+
+
+def is_compiled(bound: types.ModuleType) -> bool:
+    """Return whether some compiled code of a bound module already lies in the cache."""
+    return any((Path(bound.__file__ or "").parent / "__pycache__").glob("*.nbi"))
+
+
+class compiling:
+    """Context in which bound code is called for the first time: says so when that compiles, explains failures.
+
+    Args:
+        bound: the module made by `bind`.
+        what: what is being compiled, for the progress line on standard error.
+
+    Raises:
+        RulesError: a Numba typing error, as file, line and one sentence.
+    """
+
+    def __init__(self, bound: types.ModuleType, what: str):
+        self._cold = not is_compiled(bound) and not numba.config.DISABLE_JIT
+        self._what = what
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+        if self._cold:
+            print(f"rlkit: compiling {self._what} (once, usually 10 to 30 s) …", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._cold:
+            print(f" {time.perf_counter() - self._start:.0f} s", file=sys.stderr, flush=True)
+        if isinstance(error, numba.core.errors.NumbaError):
+            raise RulesError(explain(error)) from None
+
+
+def explain(error: Exception) -> str:
+    """Return one line for a Numba error: the innermost file and line it names, and its core sentence."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
+    places = [m for line in lines if (m := re.search(r'File "(.+?)", line (\d+)', line))]
+    place = next((m for m in reversed(places) if "rlkit_cache" not in m[1]), None)
+    skip = ("Failed in", "During:", "File ", "There are", "- Resolution", "<source elided>", "In definition", "No match")
+    said = [t for line in lines if (t := line.strip(" >-\t")) and not t.startswith(skip)]
+    sentence = next((t for t in said if "annot" in t or "nknown" in t or "nvalid" in t or "not " in t), said[0] if said else "")
+    where = f"{place[1]}:{place[2]}: " if place else ""
+    return f"{where}the rules cannot be compiled: {sentence}; run with NUMBA_DISABLE_JIT=1 to debug them in plain Python"
+
+
+# --- what is compiled: its hash ---------------------------------------------------------------------------------
+
+
+def _content_hash(module: types.ModuleType, rules: types.ModuleType | None) -> str:
+    digest = hashlib.sha256()
+    versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__, _rewritten_source(module, rules))
+    digest.update("\0".join(versions).encode())
+    seen: set[int] = set()
+    for root in (module, rules):
+        for value in vars(root).values() if root else ():
+            if _python_function(value) is not None:
+                _hash_value(digest, value, seen)
+    return digest.hexdigest()[:16]
+
+
+def _python_function(value: Any) -> types.FunctionType | None:
+    function = getattr(value, "py_func", value)
+    return function if isinstance(function, types.FunctionType) else None
+
+
+def _hash_value(digest: "hashlib._Hash", value: Any, seen: set[int]) -> None:
+    """Feed a function with everything it reaches, or a constant, into `digest`."""
+    function = _python_function(value)
+    if function is None:
+        if isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype.descr}{value.shape}".encode() + value.tobytes())
+        elif not isinstance(value, types.ModuleType):
+            digest.update(repr(value).encode())
+        return
+    if id(function) in seen or (function.__module__ or "").split(".")[0] in ("numba", "numpy"):
+        return
+    seen.add(id(function))
+    digest.update(function.__qualname__.encode() + function.__module__.encode())
+    digest.update(_source_of(function).encode())
+    for cell in function.__closure__ or ():
+        _hash_value(digest, cell.cell_contents, seen)
+    for code in _codes(function.__code__):
+        for name in code.co_names:
+            found = function.__globals__.get(name)
+            if isinstance(found, types.ModuleType):  # helpers reached as module.helper
+                for attribute in code.co_names:
+                    if attribute in vars(found):
+                        _hash_value(digest, vars(found)[attribute], seen)
+            elif found is not None:
+                digest.update(name.encode())
+                _hash_value(digest, found, seen)
+
+
+def _codes(code: types.CodeType) -> list[types.CodeType]:
+    return [code, *(c for const in code.co_consts if isinstance(const, types.CodeType) for c in _codes(const))]
+
+
+def _source_of(function: types.FunctionType) -> str:
+    try:
+        return inspect.getsource(function)
+    except OSError:  # made by exec: its byte code will do
+        return repr([(c.co_code, c.co_consts, c.co_names) for c in _codes(function.__code__)])
+
+
+# --- the generated module ---------------------------------------------------------------------------------------
+
+
+def _rewritten_source(module: types.ModuleType, rules: types.ModuleType | None) -> str:
+    lines = inspect.getsource(module).splitlines()
+    for node in reversed(ast.parse("\n".join(lines)).body):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        replacement = None
+        if node.module == interface.__name__ and rules is not None:
+            replacement = "; ".join(_import_line(alias, rules) for alias in node.names)
+        elif node.module == "rlkit.engine.jit":
+            replacement = "; ".join(
+                f"from rlkit.engine.jit import {'jit_cached as jit' if alias.name == 'jit' else _named(alias)}"
+                for alias in node.names
+            )
+        if replacement is not None:
+            height = (node.end_lineno or node.lineno) - node.lineno  # keep the line numbers
+            lines[node.lineno - 1 : node.end_lineno] = [replacement] + [""] * height
+    return "\n".join(lines) + "\n"
+
+
+def _named(alias: ast.alias) -> str:
+    return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
+
+
+def _import_line(alias: ast.alias, rules: types.ModuleType) -> str:
+    if alias.name in interface.REQUIRED + interface.OPTIONAL and hasattr(rules, alias.name):
+        return f"from {rules.__name__} import {_named(alias)}"
+    if alias.name == "player" and "player" in rules.STATE.names:
+        return f"from {interface.__name__} import player_field as {alias.asname or alias.name}"
+    return f"from {interface.__name__} import {_named(alias)}"
+
+
+def _write_once(folder_name: str, module_name: str, source: str) -> Path:
+    """Write the generated module unless it is there; two processes at once both end with the same folder."""
+    base = cache_folder()
+    folder = base / folder_name
+    if not (folder / f"{module_name}.py").exists():
+        try:
+            _remove_unused(base)
+            temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=base))
+            (temporary / f"{module_name}.py").write_text(source, encoding="utf-8")
+            try:
+                os.rename(temporary, folder)
+            except OSError:  # the other process was first
+                shutil.rmtree(temporary, ignore_errors=True)
+        except OSError as error:
+            raise CacheError(f"cannot write to the cache folder {base} ({error.strerror}); set RLKIT_CACHE") from None
+    os.utime(folder)  # used today
+    return folder / f"{module_name}.py"
+
+
+def _remove_unused(base: Path) -> None:
+    oldest = time.time() - _UNUSED_DAYS * 86400
+    for folder in base.iterdir():
+        if folder.is_dir() and folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load(name: str, path: Path) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Numba looks the module up by name while it compiles
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

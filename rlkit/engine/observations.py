@@ -1,0 +1,32 @@
+"""Observation buffers: a plain array for a Box, a structured array whose fields are the keys for a Dict."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+
+def obs_buffer(space: spaces.Space, num_envs: int) -> np.ndarray:
+    """Return a zeroed buffer [N, …] for `space`.
+
+    Raises:
+        ValueError: the space is neither a Box nor a Dict of Boxes.
+    """
+    if isinstance(space, spaces.Box):
+        return np.zeros((num_envs, *space.shape), space.dtype)
+    if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Box) for part in space.values()):
+        fields = [(key, part.dtype, part.shape) for key, part in space.items()]
+        return np.zeros(num_envs, np.dtype((np.record, np.dtype(fields, align=True))))
+    raise ValueError(f"the observation space {space} must be a Box or a Dict of Boxes (encode the rest as numbers)")
+
+
+def as_obs(buffer: np.ndarray) -> Any:
+    """Return the buffer as Gymnasium hands observations out: the array, or a dict of views."""
+    names = buffer.dtype.names
+    return {name: buffer[name] for name in names} if names else buffer
+
+
+def copy_obs(buffer: np.ndarray) -> Any:
+    """Return fresh arrays with the buffer's observations."""
+    names = buffer.dtype.names
+    return {name: buffer[name].copy() for name in names} if names else buffer.copy()

@@ -1,0 +1,103 @@
+"""What one environment folder declares."""
+
+import importlib
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from rlkit.engine.state import make_params
+
+SpaceOf = spaces.Space | Callable[[np.record], spaces.Space]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment: its rules, its spaces and the engine's settings. Rooms beside the rules load on use.
+
+    Args:
+        package: import name of the environment's folder (`__name__` in its `__init__.py`).
+        id: the Gymnasium id, `rlkit/Name-v0`. A change of rules that alters results raises the number.
+        observation_space, action_space: the spaces, or functions of the params record that return them.
+        max_steps: an episode is truncated after so many steps (plies in a game); None: never.
+        num_players: 1, or 2 for a zero-sum game of turns whose state has a field `player` (+1/−1).
+        metrics: names of the figures that `metrics` of the rules writes at the end of an episode.
+        levels: named presets of params.
+        illegal_reward: reward of a masked action, which ends the episode.
+        solved_return: mean return at which people call the task solved, if there is such a convention.
+        frame_seconds: seconds between frames when watched at normal speed.
+    """
+
+    package: str
+    id: str
+    observation_space: SpaceOf
+    action_space: SpaceOf
+    max_steps: int | None = None
+    num_players: int = 1
+    metrics: tuple[str, ...] = ()
+    levels: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: {"standard": {}})
+    illegal_reward: float = -1.0
+    solved_return: float | None = None
+    frame_seconds: float = 0.5
+
+    @property
+    def name(self) -> str:
+        """The short name: the folder's."""
+        return self.package.rsplit(".", 1)[-1]
+
+    @property
+    def rules(self) -> types.ModuleType:
+        """The module rules.py."""
+        return self._room("rules", required=True)  # type: ignore[return-value]
+
+    @property
+    def drawing(self) -> types.ModuleType | None:
+        """The module drawing.py, or None where there is none."""
+        return self._room("drawing")
+
+    @property
+    def yardstick(self) -> Any | None:
+        """YARDSTICK of yardstick.py (a `rlkit.evaluation.Yardstick`), or None where there is none."""
+        room = self._room("yardstick")
+        return room and room.YARDSTICK
+
+    @property
+    def recipes(self) -> Mapping[str, Any]:
+        """RECIPES of train.py: agent name → config; the first is the default."""
+        room = self._room("train")
+        return room.RECIPES if room else {}
+
+    @property
+    def has_action_mask(self) -> bool:
+        """Whether the rules say which actions are legal."""
+        return hasattr(self.rules, "action_mask")
+
+    def params(self, level: str = "standard", **changes: float) -> np.recarray:
+        """Return the params record [1] of a level with `changes` applied.
+
+        Raises:
+            ValueError: unknown level or param, or a value that is not a number of its kind.
+        """
+        if level not in self.levels:
+            raise ValueError(f"{self.name} has no level {level!r}; there are: {', '.join(self.levels)}")
+        return make_params(self.rules.PARAMS, self.levels[level], changes)
+
+    def spaces(self, params: np.record) -> tuple[spaces.Space, spaces.Space]:
+        """Return (observation space, action space) of one copy under `params`."""
+        observation, action = (
+            space if isinstance(space, spaces.Space) else space(params)
+            for space in (self.observation_space, self.action_space)
+        )
+        return observation, action
+
+    def _room(self, name: str, required: bool = False) -> types.ModuleType | None:
+        full_name = f"{self.package}.{name}"
+        try:
+            return importlib.import_module(full_name)
+        except ModuleNotFoundError as error:
+            if error.name != full_name or required:
+                raise
+            return None

@@ -1,0 +1,132 @@
+"""Finds environments and agents by name, lazily, and registers the environments with Gymnasium.
+
+Names resolve only in the tables of `envs` and `agents`, or to a path that a person gave on the command line;
+never to anything a run folder says.
+"""
+
+import difflib
+import importlib
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlkit.environment import Environment
+
+
+class UnknownNameError(ValueError):
+    """No environment or agent of that name; the message has the nearest valid one."""
+
+
+def _ours(package: str) -> types.ModuleType:
+    """Import `envs` or `agents`, and make sure that it is the package installed with this one."""
+    module = importlib.import_module(package)
+    found, here = Path(module.__file__ or "").resolve(), Path(__file__).resolve()
+    if found.parent.parent != here.parent.parent:
+        raise ImportError(
+            f"`import {package}` found {found}, which is not rlkit's; rename that folder or run from another one"
+        )
+    return module
+
+
+def environment_names() -> dict[str, str]:
+    """Return short name → Gymnasium id of every environment in the table."""
+    return {module.rsplit(".", 1)[-1]: id for id, module in _ours("envs").ENVIRONMENTS.items()}
+
+
+def agent_names() -> list[str]:
+    """Return the names of the agents in the table."""
+    return list(_ours("agents").AGENTS)
+
+
+def find_environment(name: str) -> Environment:
+    """Return the environment with this short name or Gymnasium id.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    names, table = environment_names(), _ours("envs").ENVIRONMENTS
+    id = names.get(name, name.removeprefix("envs:"))
+    if id not in table:
+        raise UnknownNameError(_unknown("environment", name, [*names]))
+    return importlib.import_module(table[id]).ENVIRONMENT
+
+
+def environment_from_path(path: str | Path) -> Environment:
+    """Import the environment folder at `path`, or the dotted module of that name, and return its ENVIRONMENT.
+
+    This executes code, so only paths and names from a person may come here.
+
+    Raises:
+        UnknownNameError: there is no such folder or module, or it declares no ENVIRONMENT.
+    """
+    folder = Path(path)
+    if folder.is_dir() and (folder / "__init__.py").exists():
+        folder = folder.resolve()
+        if str(folder.parent) not in sys.path:
+            sys.path.insert(0, str(folder.parent))
+        name = folder.name
+    else:
+        name = str(path)
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.split(".")[0] and error.name != name:
+            raise
+        raise UnknownNameError(f"{path} is neither an environment folder nor an importable module") from None
+    if not isinstance(getattr(module, "ENVIRONMENT", None), Environment):
+        raise UnknownNameError(f"{module.__file__} declares no ENVIRONMENT = Environment(...)")
+    return module.ENVIRONMENT
+
+
+def find_agent(name: str) -> types.ModuleType:
+    """Return the module of the agent with this name.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    table = _ours("agents").AGENTS
+    if name not in table:
+        raise UnknownNameError(_unknown("agent", name, [*table]))
+    return importlib.import_module(table[name])
+
+
+def _unknown(kind: str, name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"there is no {kind} {name!r}{hint} (there are: {', '.join(names)})"
+
+
+def make(environment: str | Environment, **options: Any) -> Any:
+    """Return a `ScalarEnv` of an environment or of the one so named; options as for `BatchEnv`."""
+    from rlkit.engine.scalar import ScalarEnv
+
+    return ScalarEnv(find_environment(environment) if isinstance(environment, str) else environment, **options)
+
+
+def make_batch(environment: str | Environment, num_envs: int = 1, **options: Any) -> Any:
+    """Return a `BatchEnv` of an environment or of the one so named; options as for `BatchEnv`."""
+    from rlkit.engine.batch import BatchEnv
+
+    found = find_environment(environment) if isinstance(environment, str) else environment
+    return BatchEnv(found, num_envs, **options)
+
+
+def register_with_gymnasium(table: Mapping[str, str]) -> None:
+    """Register each id of `table`, scalar and vector, with Gymnasium.
+
+    `max_episode_steps` is left out: the engine itself truncates.
+    """
+    import gymnasium
+
+    for id in table:
+        if id not in gymnasium.registry:
+            gymnasium.register(
+                id,
+                entry_point="rlkit.registry:make",
+                vector_entry_point="rlkit.registry:make_batch",
+                kwargs={"environment": id},
+            )

@@ -1,0 +1,216 @@
+"""Shapes and text on an array: what every `drawing.py` draws on, and the palette it draws with.
+
+A canvas is a pygame surface in memory. It never starts a display, so the same code fills the viewer's window,
+a recording on a server and `render()` of a Gymnasium environment. Everything is drawn anti-aliased at twice
+the size and averaged down once, which keeps slow movements smooth.
+"""
+
+import functools
+import math
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+import pygame
+
+if TYPE_CHECKING:
+    from rlkit.environment import Environment
+
+Color = tuple[int, int, int]
+Point = tuple[float, float]
+
+# The palette: a calm dark room with a few clear colours.
+BACKGROUND: Color = (22, 25, 33)
+PANEL: Color = (30, 34, 44)
+CARD: Color = (39, 44, 56)
+LINE: Color = (66, 73, 90)
+MUTED: Color = (143, 152, 172)
+TEXT: Color = (229, 233, 242)
+BLUE: Color = (92, 153, 255)
+GREEN: Color = (94, 201, 141)
+YELLOW: Color = (247, 200, 83)
+RED: Color = (240, 99, 101)
+FIRST: Color = YELLOW  # the player who moves first
+SECOND: Color = RED
+
+_OVERSAMPLING = 2  # drawn pixels per shown pixel, along each side
+_FAR = 30_000.0  # drawn pixels; pygame's integers overflow beyond
+
+
+def mix(color: Color, other: Color, share: float) -> Color:
+    """Return `color` with a `share` in [0, 1] of `other` mixed in."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
+    return red, green, blue
+
+
+class Canvas:
+    """A picture of `size` (width, height) logical pixels; x grows to the right, y downwards.
+
+    Args:
+        size: width and height that drawing code works in.
+        scale: shown pixels per logical pixel; text and edges stay crisp at any scale.
+
+    Raises:
+        ValueError: a side or the scale is not positive.
+    """
+
+    def __init__(self, size: Sequence[int], scale: float = 1.0):
+        width, height = size
+        if not (width > 0 and height > 0 and 0 < scale < math.inf):
+            raise ValueError(f"a canvas needs a positive size and scale, not size {tuple(size)}, scale {scale}")
+        self.size = (width, height)
+        self._factor = _OVERSAMPLING * scale
+        self._shown = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # depth=32 keeps the pixel format the same with and without a window.
+        self._surface = pygame.Surface((_OVERSAMPLING * self._shown[0], _OVERSAMPLING * self._shown[1]), depth=32)
+
+    def part(self, x: float, y: float, width: float, height: float, size: Sequence[int]) -> "Canvas":
+        """Return a canvas of `size` that draws into the largest centred part of a rectangle of this one."""
+        share = min(width / size[0], height / size[1])
+        left, top = x + (width - share * size[0]) / 2, y + (height - share * size[1]) / 2
+        part = object.__new__(Canvas)
+        part.size = (size[0], size[1])
+        part._factor = self._factor * share
+        corner = [round(v * self._factor) for v in (left, top)]
+        area = pygame.Rect(*corner, *(round(v * part._factor) for v in size))
+        part._surface = self._surface.subsurface(area.clip(self._surface.get_rect()))
+        part._shown = (area.width // _OVERSAMPLING, area.height // _OVERSAMPLING)
+        return part
+
+    def fill(self, color: Color) -> None:
+        """Paint everything in one colour."""
+        self._surface.fill(color)
+
+    def rect(
+        self, x: float, y: float, width: float, height: float, color: Color, radius: float = 0, outline: float = 0
+    ) -> None:
+        """Draw a rectangle with corner (x, y), rounded by `radius`; `outline` > 0 draws only a border that wide."""
+        (left, top), (right, bottom) = self._points([(x, y), (x + width, y + height)])
+        area = pygame.Rect(round(left), round(top), round(right) - round(left), round(bottom) - round(top))
+        area.normalize()
+        border = max(1, round(outline * self._factor)) if outline else 0
+        pygame.draw.rect(self._surface, color, area, border, border_radius=round(radius * self._factor))
+
+    def disc(self, x: float, y: float, radius: float, color: Color, outline: float = 0) -> None:
+        """Draw a disc with centre (x, y); `outline` > 0 draws only a ring that wide, inside the radius."""
+        (centre,) = self._points([(x, y)])
+        border = max(1, round(outline * self._factor)) if outline else 0
+        pygame.draw.aacircle(self._surface, color, centre, min(radius * self._factor, _FAR), border)
+
+    def line(self, points: Iterable[Point], color: Color, width: float = 2) -> None:
+        """Draw a line of `width` through two or more points, with round ends and corners."""
+        corners = self._points(points)
+        thick = width * self._factor
+        for start, end in zip(corners, corners[1:], strict=False):
+            length = math.dist(start, end)
+            if length == 0:
+                continue
+            dx, dy = (end[0] - start[0]) / length * thick / 2, (end[1] - start[1]) / length * thick / 2
+            self._fill_polygon(
+                [
+                    (start[0] - dy, start[1] + dx),
+                    (start[0] + dy, start[1] - dx),
+                    (end[0] + dy, end[1] - dx),
+                    (end[0] - dy, end[1] + dx),
+                ],
+                color,
+            )
+        if thick > 2.5:
+            for corner in corners:
+                pygame.draw.aacircle(self._surface, color, corner, thick / 2)
+
+    def polygon(self, points: Iterable[Point], color: Color) -> None:
+        """Fill a polygon of three or more points."""
+        self._fill_polygon(self._points(points), color)
+
+    def text(
+        self,
+        text: str,
+        x: float,
+        y: float,
+        size: float = 18,
+        color: Color = TEXT,
+        align: str = "left",
+        width: float | None = None,
+    ) -> None:
+        """Write one line, its middle at height y and its left end, centre or right end (`align`) at x.
+
+        A text wider than `width` is cut short with "…".
+        """
+        while width is not None and len(text) > 1 and self.text_width(text, size) > width:
+            text = text.rstrip("…")[:-1] + "…"
+        image = _render(text, round(size * self._factor), color)
+        ((left, top),) = self._points([(x, y)])
+        left -= {"left": 0.0, "center": 0.5, "right": 1.0}[align] * image.get_width()
+        self._surface.blit(image, (round(left), round(top - image.get_height() / 2)))
+
+    def text_width(self, text: str, size: float = 18) -> float:
+        """Return the width that `text` takes, in logical pixels."""
+        return _font_call(round(size * self._factor), "size", text)[0] / self._factor
+
+    def to_surface(self) -> pygame.Surface:
+        """Return the picture in shown pixels, as a new pygame surface."""
+        return pygame.transform.smoothscale(self._surface, self._shown)
+
+    def to_array(self) -> np.ndarray:
+        """Return the picture in shown pixels, as fresh uint8 [H, W, 3]."""
+        width, height = self._shown
+        pixels = pygame.image.tobytes(self.to_surface(), "RGB")
+        return np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy()
+
+    def _points(self, points: Iterable[Point]) -> list[Point]:
+        # In this order min() and max() also send NaN out of sight: a diverged state must not stop the viewer.
+        factor = self._factor
+        return [
+            (max(-_FAR, min(_FAR, float(x) * factor)), max(-_FAR, min(_FAR, float(y) * factor))) for x, y in points
+        ]
+
+    def _fill_polygon(self, corners: list[Point], color: Color) -> None:
+        pygame.draw.polygon(self._surface, color, corners)
+        pygame.draw.aalines(self._surface, color, True, corners)
+
+
+@functools.lru_cache(maxsize=64)
+def _font(size: int) -> pygame.font.Font:
+    pygame.font.init()  # the font module alone: no display
+    return pygame.font.Font(None, max(1, size))
+
+
+def _font_call(size: int, method: str, *arguments: Any) -> Any:
+    try:
+        return getattr(_font(size), method)(*arguments)
+    except pygame.error:  # somebody called pygame.quit() since: its fonts are dead
+        _font.cache_clear()
+        return getattr(_font(size), method)(*arguments)
+
+
+def _render(text: str, size: int, color: Color) -> pygame.Surface:
+    return _font_call(size, "render", text.replace("\0", " "), True, color)
+
+
+def picture_size(environment: "Environment") -> tuple[int, int]:
+    """Return (width, height) of an environment's picture in logical pixels."""
+    drawing = environment.drawing
+    return drawing.SIZE if drawing else (480, 360)
+
+
+def draw_picture(environment: "Environment", state: Any, params: Any, canvas: Canvas) -> None:
+    """Draw a state; an environment without drawing.py gets its state's fields as text."""
+    canvas.fill(BACKGROUND)
+    if environment.drawing:
+        environment.drawing.draw(state, params, canvas)
+        return
+    for row, name in enumerate(state.dtype.names):
+        value = np.array2string(np.asarray(state[name]), precision=3, threshold=12).replace("\n", "")
+        canvas.text(name, 24, 28 + 24 * row, 18, MUTED, width=130)
+        canvas.text(value, 170, 28 + 24 * row, 18, width=canvas.size[0] - 190)
+
+
+def draw_frame(environment: "Environment", state: Any, params: Any, scale: float = 1.0) -> np.ndarray:
+    """Return the picture of a state, uint8 [H, W, 3], with `scale` shown pixels per pixel of the drawing's SIZE."""
+    canvas = Canvas(picture_size(environment), scale)
+    draw_picture(environment, state, params, canvas)
+    return canvas.to_array()
