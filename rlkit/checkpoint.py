@@ -1,17 +1,18 @@
-"""Checkpoints: tensors and JSON in a folder that is written whole or not at all and checked before it is used.
+"""Checkpoints: tensors and JSON in a folder that is written whole or not at all and checked before use.
 
     checkpoints/000000004096/
-      manifest.json         step, size and SHA-256 of the other files, of metrics.jsonl up to here, and of itself
+      manifest.json         step; size and SHA-256 of the files below, of metrics.jsonl so far, and of itself
       facts.json            counters, generators: whatever is not a tensor
       arrays.safetensors    the NumPy arrays, if any
       tensors.safetensors   the torch tensors, if any
 
-Nothing is ever pickled, so opening a stranger's checkpoint cannot execute code. A manifest is accepted only if its
-bytes are the ones we would write for its content, so every change of any byte of a checkpoint is noticed.
+Nothing is ever pickled, so opening a stranger's checkpoint cannot execute code. A manifest is accepted only
+if its bytes are the ones we would write for its content, so a change of any byte of a checkpoint is noticed.
 """
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from contextlib import suppress
@@ -26,6 +27,7 @@ from rlkit.files import (
     encode_json,
     list_folder,
     matches,
+    not_written,
     parse_json,
     read_bytes,
     reason,
@@ -39,7 +41,8 @@ MANIFEST, FACTS, ARRAYS, TENSORS = "manifest.json", "facts.json", "arrays.safete
 MAX_SIZES = {MANIFEST: 1 << 24, FACTS: 1 << 24, ARRAYS: 1 << 36, TENSORS: 1 << 36}  # bytes
 _STEP = r"[0-9]{12,15}"
 _SHA256 = r"[0-9a-f]{64}"
-_ARRAY_DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64".split()
+_ARRAY_DTYPES = {"bool", "float16", "float32", "float64", "complex64"}
+_ARRAY_DTYPES |= {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
 
 
 class CheckpointError(RunError):
@@ -62,7 +65,7 @@ class Checkpoint:
 
 def steps(folder: Path) -> list[int]:
     """The steps that have a checkpoint in `folder`, ascending, damaged ones included."""
-    names = list_folder(folder) if folder.exists() else []
+    names = list_folder(folder) if os.path.lexists(folder) else []
     return sorted(int(name) for name in names if matches(_STEP, name) and name == f"{int(name):012d}")
 
 
@@ -75,43 +78,51 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """
     contents = encode(checkpoint)
     name = f"{checkpoint.step:012d}"
-    temporary, final = folder / f".tmp-{name}", folder / name
+    temporary, final, replaced = folder / f".tmp-{name}", folder / name, folder / f".old-{name}"
     try:
         clean(folder)
         temporary.mkdir(parents=True)
         for file_name, data in contents.items():
             write_new(temporary / file_name, data)
         sync_folder(temporary)
-        if final.exists():
-            final.rename(folder / f".old-{name}")
+        if final.exists():  # the same step again, with more facts perhaps
+            final.rename(replaced)
         temporary.rename(final)
         sync_folder(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RunError(
-            f"{final} cannot be written: {reason(error)}; what was saved before is intact: "
-            "make room or give write access, then resume"
-        ) from None
-    remove(folder, steps(folder)[:-keep])
+        if not final.exists():
+            with suppress(OSError):
+                replaced.rename(final)
+        raise not_written(final, error) from None
+    with suppress(RunError):  # a checkpoint too many is no reason to stop a training
+        remove(folder, steps(folder)[:-keep])
 
 
 def remove(folder: Path, unwanted: list[int]) -> None:
-    """Removes checkpoints. A kill in between leaves none of them half there, only a rest that `clean` takes."""
-    with suppress(OSError):  # a checkpoint too many is no reason to stop a training
+    """Removes checkpoints. A kill in between leaves none of them half there, only a rest for `clean`.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    try:
         for step in unwanted:
             (folder / f"{step:012d}").rename(folder / f".old-{step:012d}")
         clean(folder)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be cleaned of old checkpoints: {reason(error)}") from None
 
 
 def clean(folder: Path) -> None:
     """Removes what a killed `save` or `remove` left behind."""
-    for name in list_folder(folder) if folder.exists() else []:
+    for name in list_folder(folder) if os.path.lexists(folder) else []:
         path = folder / name
         if matches(rf"\.(tmp|old)-{_STEP}", name):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink()
+                with suppress(OSError):
+                    path.unlink()
 
 
 def load(folder: Path, step: int) -> Checkpoint:
@@ -123,7 +134,9 @@ def load(folder: Path, step: int) -> Checkpoint:
     try:
         return read(folder / f"{step:012d}")
     except RunError as error:
-        others = [str(other) for other in reversed(steps(folder)) if other != step and _is_intact(folder, other)]
+        others = [
+            str(other) for other in reversed(steps(folder)) if other != step and _is_intact(folder, other)
+        ]
         if others:
             remedy = f"resume from step {others[0]}, which is intact, with --checkpoint {others[0]}"
         else:
@@ -155,7 +168,9 @@ def encode(checkpoint: Checkpoint) -> dict[str, bytes]:
         files[TENSORS], strides = _encode_tensors(tensors)
     for name, data in files.items():
         if len(data) > MAX_SIZES[name]:
-            raise ValueError(f"{name} of a checkpoint would hold {len(data)} bytes, at most {MAX_SIZES[name]} fit")
+            raise ValueError(
+                f"{name} of a checkpoint would hold {len(data)} bytes, at most {MAX_SIZES[name]} fit"
+            )
     manifest = {
         "format": FORMAT,
         "step": checkpoint.step,
@@ -198,7 +213,9 @@ def _read_verified(path: Path, size: int, sha256: str) -> bytes:
 
 def _encode_manifest(manifest: dict[str, Any]) -> bytes:
     body = json.dumps(manifest, sort_keys=True)
-    return (json.dumps(manifest | {"sha256": digest_of(body.encode())}, sort_keys=True, indent=1) + "\n").encode()
+    return (
+        json.dumps(manifest | {"sha256": digest_of(body.encode())}, sort_keys=True, indent=1) + "\n"
+    ).encode()
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -209,7 +226,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged: it does not match its own SHA-256")
     if manifest.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} has format {shown(manifest.get('format'))}, this rlkit reads {FORMAT}: use the rlkit that wrote it"
+            f"{path} has format {shown(manifest.get('format'))}, this rlkit reads {FORMAT}: use the one that "
+            "wrote it"
         )
     if not _is_manifest(manifest):  # only a forger gets here: the digest is right and the content is not
         raise CheckpointError(f"{path} is not a manifest of rlkit")
@@ -223,7 +241,9 @@ def _is_manifest(manifest: dict[str, Any]) -> bool:
         and _is_count(manifest["step"])
         and _is_digest(manifest["log"])
         and isinstance(files, dict)
-        and {FACTS} <= files.keys() <= {FACTS, ARRAYS, TENSORS}  # fixed names, so none can lead out of the folder
+        and {FACTS}
+        <= files.keys()
+        <= {FACTS, ARRAYS, TENSORS}  # fixed names, so none can lead out of the folder
         and all(_is_digest(digest) for digest in files.values())
         and isinstance(strides, dict)
         and all(isinstance(stride, list) and all(map(_is_count, stride)) for stride in strides.values())
@@ -252,8 +272,8 @@ def _encode_arrays(arrays: dict[str, np.ndarray]) -> bytes:
     for name, array in arrays.items():
         if array.dtype.name not in _ARRAY_DTYPES:
             raise TypeError(
-                f"the array {name!r} of a checkpoint has dtype {array.dtype}: save numbers, and records as bytes: "
-                "records.view(np.uint8)"
+                f"the array {name!r} of a checkpoint has dtype {array.dtype}: save numbers, and records as "
+                "bytes: records.view(np.uint8)"
             )
     return safetensors.numpy.save({name: np.array(array, order="C") for name, array in arrays.items()})
 
@@ -274,7 +294,10 @@ def _encode_tensors(tensors: dict[str, Any]) -> tuple[bytes, dict[str, list[int]
     copies = {}
     for name, tensor in tensors.items():
         if torch is None or not isinstance(tensor, torch.Tensor):
-            raise TypeError(f"{name!r} of a checkpoint is a {type(tensor).__name__}: save NumPy arrays, torch tensors")
+            raise TypeError(
+                f"{name!r} of a checkpoint is of type {type(tensor).__name__}: save NumPy arrays and torch "
+                "tensors here, single numbers among the facts"
+            )
         dense = tensor.detach().cpu().clone()  # its own memory, its order of dimensions kept
         copies[name] = dense.contiguous()
         if dense.stride() != _row_strides(dense.shape):

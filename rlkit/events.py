@@ -1,6 +1,6 @@
 """TensorBoard's event files, written without torch and without TensorFlow.
 
-An event file is a row of records (length, checksum, protocol buffer, checksum); records are appended whole, so a
+An event file is a row of records (length, checksum, protocol buffer, checksum). They are appended whole, so a
 killed training leaves at most one cut record at the end, which TensorBoard skips.
 Import this module only where events are written: TensorBoard's own modules take a quarter of a second.
 """
@@ -21,7 +21,7 @@ from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 
-from rlkit.files import append, list_folder, open_append
+from rlkit.files import RunError, append, list_folder, open_append
 
 _NAME = r"events\.out\.tfevents\.([0-9]{10})\.([0-9]{4})\.rlkit"
 
@@ -35,9 +35,13 @@ def open_events(folder: Path, purge_step: int | None = None) -> FileIO:
     earlier = [match.groups() for match in map(re.compile(_NAME).fullmatch, list_folder(folder)) if match]
     seconds = max([int(time.time()), *(int(second) for second, _ in earlier)])
     file = open_append(folder / f"events.out.tfevents.{seconds:010d}.{len(earlier):04d}.rlkit")
-    _write_event(file, Event(file_version="brain.Event:2"))
-    if purge_step is not None:
-        _write_event(file, Event(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
+    try:
+        _write_event(file, Event(file_version="brain.Event:2"))
+        if purge_step is not None:
+            _write_event(file, Event(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
+    except RunError:
+        file.close()
+        raise
     return file
 
 

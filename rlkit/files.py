@@ -1,10 +1,11 @@
-"""Files of a run folder: strict JSON, whole writes, one writer. What is read here is never executed or followed.
+"""Files of a run folder: strict JSON, whole writes, one writer. What is read is never executed or followed.
 
-A run folder may come from a stranger, so a file counts only when it is a plain file (no link, pipe or device) of
-a sensible size, and JSON only when it means one thing (no duplicate keys, no NaN, no endless nesting).
+A run folder may come from a stranger, so a file counts only when it is a plain file (no link, pipe or device)
+of a sensible size, and JSON only when it means one thing (no duplicate keys, no NaN, no endless nesting).
 """
 
 import errno
+import itertools
 import json
 import math
 import os
@@ -81,6 +82,11 @@ def list_folder(folder: Path) -> list[str]:
         return os.listdir(folder)
     except OSError as error:
         raise RunError(f"{folder} cannot be read: {reason(error)}") from None
+
+
+def read_json(path: Path, max_size: int = 1 << 20) -> dict[str, Any]:
+    """The object in a JSON file; raises RunError as `read_bytes` and `parse_json` do."""
+    return parse_json(read_bytes(path, max_size), path)
 
 
 def parse_json(data: bytes, path: Path) -> dict[str, Any]:
@@ -161,8 +167,8 @@ def encode_json(value: dict[str, Any], what: str) -> bytes:
     except (TypeError, ValueError, RecursionError, RunError) as error:
         problem = str(error)
     raise ValueError(
-        f"{what} must be plain JSON (strings, finite numbers, True, False, None, lists, dicts with string keys): "
-        f"{problem}"
+        f"{what} must be plain JSON (strings, finite numbers, True, False, None, lists, dicts with string "
+        f"keys): {problem}"
     )
 
 
@@ -170,6 +176,11 @@ def _with_lists(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _with_lists(item) for key, item in value.items()}
     return [_with_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def not_written(path: Path, error: OSError) -> RunError:
+    """The error to raise where `path` could not be written."""
+    return RunError(f"{path} cannot be written: {reason(error)}; make room or give write access, then resume")
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -181,7 +192,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Gives `path` new content so that a reader, or a power cut, meets the old or the new one and never a part.
+    """Gives `path` new content so that readers, and power cuts, meet the old or the new one, never a part.
 
     Raises:
         RunError: the disk is full or the folder cannot be written.
@@ -195,7 +206,7 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise RunError(f"{path} cannot be written: {reason(error)}") from None
+        raise not_written(path, error) from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -208,6 +219,20 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def rename_to_free(folder: Path, name: Path) -> Path:
+    """Renames `folder` to `name`, or the first free of name-2, name-3 …; no two processes get the same."""
+    for number in itertools.count(1):
+        free = name if number == 1 else name.with_name(f"{name.name}-{number}")
+        try:
+            if not os.path.lexists(free):
+                folder.rename(free)  # fails where another folder was put meanwhile, unless that one is empty
+                return free
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    raise AssertionError  # counting does not end
+
+
 def open_append(path: Path) -> FileIO:
     """A plain file, made if need be, open for `append`.
 
@@ -217,11 +242,11 @@ def open_append(path: Path) -> FileIO:
     try:
         return FileIO(path, "a", opener=_open_plain)
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {reason(error)}") from None
+        raise not_written(path, error) from None
 
 
 def append(file: FileIO, data: bytes) -> None:
-    """Hands `data` to the operating system, where it survives the death of this process; all of it or nothing.
+    """Hands `data`, all of it or nothing, to the operating system, where it survives this process.
 
     Raises:
         RunError: the disk is full; what was written of `data` is taken back.
@@ -234,11 +259,11 @@ def append(file: FileIO, data: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             file.truncate(start)
-        raise RunError(f"{file.name!s} cannot be written: {reason(error)}") from None
+        raise not_written(Path(str(file.name)), error) from None
 
 
 def lock(path: Path) -> FileIO:
-    """Claims `path` for this process until the returned file is closed or the process is dead, however it died.
+    """Claims `path` until the returned file is closed or this process is dead, however it died.
 
     Raises:
         RunError: another process (or another `Run` in this one) holds it.
@@ -250,7 +275,7 @@ def lock(path: Path) -> FileIO:
         file.close()
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             raise RunError(
-                f"{path.parent} is in use: another process trains in it; wait for that one to end or stop it first"
+                f"{path.parent} is in use: another process trains in it; wait for it to end or stop it first"
             ) from None
         raise RunError(f"{path} cannot be locked: {reason(error)}") from None
     return file

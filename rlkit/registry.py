@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkit.environment import Environment
+from rlkit.external import ExternalEnvironment
 
 
 class UnknownNameError(ValueError):
@@ -82,6 +83,27 @@ def environment_from_path(path: str | Path) -> Environment:
     return module.ENVIRONMENT
 
 
+def resolve(name: str, *, trusted: bool) -> Environment | ExternalEnvironment:
+    """Return the environment called `name`: in our table, "gymnasium:ID", or a path or dotted module.
+
+    Args:
+        name: what a person typed, or what a run folder says.
+        trusted: a person typed it: then, and only then, a path or module may be imported.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name.startswith("gymnasium:"):
+        import gymnasium
+
+        id = name.removeprefix("gymnasium:")
+        if id not in gymnasium.registry:  # ids with a module part would import it, so they are not taken
+            raise UnknownNameError(_unknown("Gymnasium environment", id, list(gymnasium.registry), shown=0))
+        return ExternalEnvironment(id)
+    looks_like_path = trusted and ("/" in name or "." in name) and not name.startswith(("rlkit/", "envs:"))
+    return environment_from_path(name) if looks_like_path else find_environment(name)
+
+
 def find_agent(name: str) -> types.ModuleType:
     """Return the module of the agent with this name.
 
@@ -94,10 +116,11 @@ def find_agent(name: str) -> types.ModuleType:
     return importlib.import_module(table[name])
 
 
-def _unknown(kind: str, name: str, names: list[str]) -> str:
+def _unknown(kind: str, name: str, names: list[str], shown: int = 40) -> str:
     near = difflib.get_close_matches(name, names, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"there is no {kind} {name!r}{hint} (there are: {', '.join(names)})"
+    listed = f" (there are: {', '.join(names[:shown])})" if shown else ""
+    return f"there is no {kind} {name!r}{hint}{listed}"
 
 
 def make(environment: str | Environment, **options: Any) -> Any:
@@ -107,12 +130,12 @@ def make(environment: str | Environment, **options: Any) -> Any:
     return ScalarEnv(find_environment(environment) if isinstance(environment, str) else environment, **options)
 
 
-def make_batch(environment: str | Environment, num_envs: int = 1, **options: Any) -> Any:
+def make_batch(environment: str | Environment | ExternalEnvironment, num_envs: int = 1, **options: Any) -> Any:
     """Return a `BatchEnv` of an environment or of the one so named; options as for `BatchEnv`."""
     from rlkit.engine.batch import BatchEnv
 
     found = find_environment(environment) if isinstance(environment, str) else environment
-    return BatchEnv(found, num_envs, **options)
+    return found.batch(num_envs, **options) if isinstance(found, ExternalEnvironment) else BatchEnv(found, num_envs, **options)
 
 
 def register_with_gymnasium(table: Mapping[str, str]) -> None:

@@ -321,8 +321,9 @@ class BatchEnv(VectorEnv):
         if self._mode == kernels.SAME_STEP:
             final_info: dict[str, Any] = {"player": self.episodes["final_player"].copy(), "_player": done}
             if self._masks.shape[1]:
-                final_info["action_mask"], final_info["_action_mask"] = self._final_masks.copy(), done
-            info["final_obs"], info["_final_obs"] = copy_obs(self._final_obs), done
+                final_info["action_mask"] = self._final_masks.copy() if self._copy else self._final_masks
+                final_info["_action_mask"] = done
+            info["final_obs"], info["_final_obs"] = self._out(self._final_obs), done
             info["final_info"], info["_final_info"] = final_info, done
         return info
 

@@ -1,11 +1,12 @@
 """Shapes and text on an array: what every `drawing.py` draws on, and the palette it draws with.
 
 A canvas is a pygame surface in memory. It never starts a display, so the same code fills the viewer's window,
-a recording on a server and `render()` of a Gymnasium environment. Everything is drawn anti-aliased at twice
-the size and averaged down once, which keeps slow movements smooth.
+a recording on a server and `render()` of a Gymnasium environment. Everything is drawn anti-aliased at four
+times the size and averaged down once: edges are smooth and slow movements do not jump from pixel to pixel.
 """
 
 import functools
+import itertools
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -36,8 +37,7 @@ RED: Color = (240, 99, 101)
 FIRST: Color = YELLOW  # the player who moves first
 SECOND: Color = RED
 
-_OVERSAMPLING = 2  # drawn pixels per shown pixel, along each side
-_FAR = 30_000.0  # drawn pixels; pygame's integers overflow beyond
+_FAR = 30_000  # drawn pixels; pygame's integers overflow beyond
 
 
 def mix(color: Color, other: Color, share: float) -> Color:
@@ -60,12 +60,17 @@ class Canvas:
     def __init__(self, size: Sequence[int], scale: float = 1.0):
         width, height = size
         if not (width > 0 and height > 0 and 0 < scale < math.inf):
-            raise ValueError(f"a canvas needs a positive size and scale, not size {tuple(size)}, scale {scale}")
+            raise ValueError(
+                f"a canvas needs a positive size and scale, not size {tuple(size)}, scale {scale}"
+            )
         self.size = (width, height)
-        self._factor = _OVERSAMPLING * scale
+        # Drawn pixels per shown pixel, along each side; on a fine screen two are enough. They are powers of
+        # two because pygame averages those without darkening.
+        oversampling = 4 if scale < 2 else 2
+        self._factor = oversampling * scale  # drawn pixels per logical pixel
         self._shown = (max(1, round(width * scale)), max(1, round(height * scale)))
         # depth=32 keeps the pixel format the same with and without a window.
-        self._surface = pygame.Surface((_OVERSAMPLING * self._shown[0], _OVERSAMPLING * self._shown[1]), depth=32)
+        self._surface = pygame.Surface([oversampling * side for side in self._shown], depth=32)
 
     def part(self, x: float, y: float, width: float, height: float, size: Sequence[int]) -> "Canvas":
         """Return a canvas of `size` that draws into the largest centred part of a rectangle of this one."""
@@ -74,10 +79,11 @@ class Canvas:
         part = object.__new__(Canvas)
         part.size = (size[0], size[1])
         part._factor = self._factor * share
-        corner = [round(v * self._factor) for v in (left, top)]
-        area = pygame.Rect(*corner, *(round(v * part._factor) for v in size))
+        area = pygame.Rect(
+            *(round(v * self._factor) for v in (left, top)), *(round(v * part._factor) for v in size)
+        )
         part._surface = self._surface.subsurface(area.clip(self._surface.get_rect()))
-        part._shown = (area.width // _OVERSAMPLING, area.height // _OVERSAMPLING)
+        part._shown = (round(share * size[0]), round(share * size[1]))
         return part
 
     def fill(self, color: Color) -> None:
@@ -85,11 +91,18 @@ class Canvas:
         self._surface.fill(color)
 
     def rect(
-        self, x: float, y: float, width: float, height: float, color: Color, radius: float = 0, outline: float = 0
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        color: Color,
+        radius: float = 0,
+        outline: float = 0,
     ) -> None:
-        """Draw a rectangle with corner (x, y), rounded by `radius`; `outline` > 0 draws only a border that wide."""
+        """Draw a rectangle with corner (x, y), rounded by `radius`; `outline` draws a border that wide."""
         (left, top), (right, bottom) = self._points([(x, y), (x + width, y + height)])
-        area = pygame.Rect(round(left), round(top), round(right) - round(left), round(bottom) - round(top))
+        area = pygame.Rect(left, top, right - left, bottom - top)
         area.normalize()
         border = max(1, round(outline * self._factor)) if outline else 0
         pygame.draw.rect(self._surface, color, area, border, border_radius=round(radius * self._factor))
@@ -98,33 +111,27 @@ class Canvas:
         """Draw a disc with centre (x, y); `outline` > 0 draws only a ring that wide, inside the radius."""
         (centre,) = self._points([(x, y)])
         border = max(1, round(outline * self._factor)) if outline else 0
-        pygame.draw.aacircle(self._surface, color, centre, min(radius * self._factor, _FAR), border)
+        pygame.draw.circle(self._surface, color, centre, min(radius * self._factor, _FAR), border)
 
     def line(self, points: Iterable[Point], color: Color, width: float = 2) -> None:
-        """Draw a line of `width` through two or more points, with round ends and corners."""
-        corners = self._points(points)
-        thick = width * self._factor
-        for start, end in zip(corners, corners[1:], strict=False):
-            length = math.dist(start, end)
-            if length == 0:
-                continue
-            dx, dy = (end[0] - start[0]) / length * thick / 2, (end[1] - start[1]) / length * thick / 2
-            self._fill_polygon(
-                [
-                    (start[0] - dy, start[1] + dx),
-                    (start[0] + dy, start[1] - dx),
-                    (end[0] + dy, end[1] - dx),
-                    (end[0] - dy, end[1] + dx),
-                ],
-                color,
-            )
-        if thick > 2.5:
-            for corner in corners:
-                pygame.draw.aacircle(self._surface, color, corner, thick / 2)
+        """Draw a line of `width` through two or more points; a thick one has round ends and corners."""
+        corners = [(float(x), float(y)) for x, y in points]
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners):
+            length = math.hypot(x1 - x0, y1 - y0)
+            if length > 0:
+                dx, dy = (x1 - x0) / length * width / 2, (y1 - y0) / length * width / 2
+                self.polygon(
+                    [(x0 - dy, y0 + dx), (x0 + dy, y0 - dx), (x1 + dy, y1 - dx), (x1 - dy, y1 + dx)], color
+                )
+        if width > 3:
+            for x, y in corners:
+                self.disc(x, y, width / 2, color)
 
     def polygon(self, points: Iterable[Point], color: Color) -> None:
         """Fill a polygon of three or more points."""
-        self._fill_polygon(self._points(points), color)
+        corners = self._points(points)
+        pygame.draw.polygon(self._surface, color, corners)
+        pygame.draw.aalines(self._surface, color, True, corners)
 
     def text(
         self,
@@ -144,8 +151,8 @@ class Canvas:
             text = text.rstrip("…")[:-1] + "…"
         image = _render(text, round(size * self._factor), color)
         ((left, top),) = self._points([(x, y)])
-        left -= {"left": 0.0, "center": 0.5, "right": 1.0}[align] * image.get_width()
-        self._surface.blit(image, (round(left), round(top - image.get_height() / 2)))
+        shift = {"left": 0.0, "center": 0.5, "right": 1.0}[align] * image.get_width()
+        self._surface.blit(image, (round(left - shift), round(top - image.get_height() / 2)))
 
     def text_width(self, text: str, size: float = 18) -> float:
         """Return the width that `text` takes, in logical pixels."""
@@ -161,16 +168,17 @@ class Canvas:
         pixels = pygame.image.tobytes(self.to_surface(), "RGB")
         return np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy()
 
-    def _points(self, points: Iterable[Point]) -> list[Point]:
+    def _points(self, points: Iterable[Point]) -> list[tuple[int, int]]:
         # In this order min() and max() also send NaN out of sight: a diverged state must not stop the viewer.
+        # Whole pixels, because pygame fills polygons to truncated corners but smooths along the exact ones.
         factor = self._factor
         return [
-            (max(-_FAR, min(_FAR, float(x) * factor)), max(-_FAR, min(_FAR, float(y) * factor))) for x, y in points
+            (
+                round(max(-_FAR, min(_FAR, float(x) * factor))),
+                round(max(-_FAR, min(_FAR, float(y) * factor))),
+            )
+            for x, y in points
         ]
-
-    def _fill_polygon(self, corners: list[Point], color: Color) -> None:
-        pygame.draw.polygon(self._surface, color, corners)
-        pygame.draw.aalines(self._surface, color, True, corners)
 
 
 @functools.lru_cache(maxsize=64)
@@ -199,10 +207,10 @@ def picture_size(environment: "Environment") -> tuple[int, int]:
 
 def draw_picture(environment: "Environment", state: Any, params: Any, canvas: Canvas) -> None:
     """Draw a state; an environment without drawing.py gets its state's fields as text."""
-    canvas.fill(BACKGROUND)
     if environment.drawing:
         environment.drawing.draw(state, params, canvas)
         return
+    canvas.fill(BACKGROUND)
     for row, name in enumerate(state.dtype.names):
         value = np.array2string(np.asarray(state[name]), precision=3, threshold=12).replace("\n", "")
         canvas.text(name, 24, 28 + 24 * row, 18, MUTED, width=130)
@@ -210,7 +218,7 @@ def draw_picture(environment: "Environment", state: Any, params: Any, canvas: Ca
 
 
 def draw_frame(environment: "Environment", state: Any, params: Any, scale: float = 1.0) -> np.ndarray:
-    """Return the picture of a state, uint8 [H, W, 3], with `scale` shown pixels per pixel of the drawing's SIZE."""
+    """Return the picture of a state, uint8 [H, W, 3]: `scale` pixels per pixel of the drawing's SIZE."""
     canvas = Canvas(picture_size(environment), scale)
     draw_picture(environment, state, params, canvas)
     return canvas.to_array()

@@ -9,14 +9,13 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Protocol
 
 import numpy as np
 from PIL import GifImagePlugin, Image, ImageChops
-
-SUFFIXES = (".mp4", ".gif", ".png")
 
 
 class RecordError(Exception):
@@ -38,10 +37,11 @@ class Recorder:
     """
 
     def __init__(self, path: str | os.PathLike, fps: float = 30.0):
-        self.path = Path(path)
+        self.path, self.fps = Path(path), fps
         suffix = self.path.suffix.lower()
-        if suffix not in SUFFIXES:
-            raise RecordError(f"cannot record to {str(path)!r}: the name must end in {', '.join(SUFFIXES)}")
+        if suffix not in _ENCODERS:
+            endings = ", ".join(_ENCODERS)
+            raise RecordError(f"cannot record to {str(path)!r}: the name must end in one of {endings}")
         if self.path.is_dir():
             raise RecordError(f"cannot record to {str(path)!r}: a folder has that name")
         self._temporary = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(4)}{suffix}")
@@ -49,8 +49,9 @@ class Recorder:
             self._temporary.touch(exist_ok=False)
         except OSError as error:
             raise RecordError(f"cannot record to {str(path)!r}: {error.strerror}") from None
-        self._encoder: Any = {".mp4": _Mp4, ".gif": _Gif, ".png": _Png}[suffix](self._temporary, fps)
-        self._shape: tuple[int, ...] | None = None
+        self._encoder: _Encoder | None = None
+        self._shape: tuple[int, ...] = ()
+        self._is_closed = False
 
     def __enter__(self) -> "Recorder":
         return self
@@ -63,14 +64,24 @@ class Recorder:
 
         Raises:
             ValueError: the frame has another shape or dtype.
-            RecordError: the disk is full or the encoder failed; nothing is left behind.
+            RecordError: the disk is full, the encoder failed (nothing is left behind), or the file is closed.
         """
+        if self._is_closed:
+            raise RecordError(f"the recording {str(self.path)!r} is closed already")
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"a frame must be uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}")
-        if self._shape is not None and frame.shape != self._shape:
-            raise ValueError(f"all frames of a recording must be {list(self._shape)}, not {list(frame.shape)}")
-        self._shape = frame.shape
-        self._attempt(self._encoder.add, np.ascontiguousarray(frame))
+        if self._encoder is None:
+            self._shape = frame.shape
+            with self._cleanly():
+                self._encoder = _ENCODERS[self.path.suffix.lower()](
+                    self._temporary, self.fps, *frame.shape[:2]
+                )
+        if frame.shape != self._shape:
+            raise ValueError(
+                f"all frames of a recording must be {list(self._shape)}, not {list(frame.shape)}"
+            )
+        with self._cleanly():
+            self._encoder.add(np.ascontiguousarray(frame))
 
     def close(self) -> None:
         """Finish the file and give it its name; closing twice is fine.
@@ -78,28 +89,28 @@ class Recorder:
         Raises:
             RecordError: the disk is full or the encoder failed.
         """
-        if self._encoder is None:
+        if self._is_closed:
             return
-        self._attempt(self._encoder.close)
-        self._encoder = None
-        if self._shape is None:
-            self._temporary.unlink(missing_ok=True)
-            return
-        try:
-            os.replace(self._temporary, self.path)
-        except OSError as error:
-            self._temporary.unlink(missing_ok=True)
-            raise RecordError(f"cannot record to {str(self.path)!r}: {error.strerror}") from None
+        with self._cleanly():
+            if self._encoder is None:
+                self._temporary.unlink(missing_ok=True)
+            else:
+                self._encoder.close()
+                os.replace(self._temporary, self.path)
+        self._is_closed = True
 
-    def _attempt(self, method: Any, *arguments: Any) -> None:
-        if self._encoder is None:
-            raise RecordError(f"the recording {str(self.path)!r} is closed already")
+    @contextmanager
+    def _cleanly(self) -> Iterator[None]:
+        """Turn a failure of the file system into one sentence, and leave nothing behind."""
         try:
-            method(*arguments)
+            yield
         except OSError as error:
-            encoder, self._encoder = self._encoder, None
-            encoder.abort()
-            self._temporary.unlink(missing_ok=True)
+            self._is_closed = True
+            with suppress(OSError):
+                if self._encoder is not None:
+                    self._encoder.abort()
+            with suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
             raise RecordError(f"the recording {str(self.path)!r} failed: {error.strerror or error}") from None
 
 
@@ -110,106 +121,110 @@ def gif_bytes(frames: Iterable[np.ndarray], fps: float = 20.0) -> bytes:
         ValueError: there are no frames.
     """
     file = io.BytesIO()
-    encoder = _Gif(file, fps)
+    gif = _Gif(file, fps)
     for frame in frames:
-        encoder.add(np.ascontiguousarray(frame))
-    if encoder.count == 0:
+        gif.add(np.ascontiguousarray(frame))
+    if gif.count == 0:
         raise ValueError("a GIF needs at least one frame")
-    encoder.finish()
+    gif.finish()
     return file.getvalue()
 
 
+class _Encoder(Protocol):
+    def add(self, frame: np.ndarray) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 class _Png:
-    def __init__(self, path: Path, fps: float):
+    def __init__(self, path: Path, fps: float, height: int, width: int):
         self.path = path
-        self.frame: np.ndarray | None = None
 
     def add(self, frame: np.ndarray) -> None:
         self.frame = frame
 
     def close(self) -> None:
-        if self.frame is not None:
-            Image.fromarray(self.frame).save(self.path, "PNG")
+        Image.fromarray(self.frame).save(self.path, "PNG")
 
     def abort(self) -> None:
-        self.frame = None
+        pass
 
 
 class _Mp4:
     """Pipes raw frames to ffmpeg.
 
     `imageio_ffmpeg.write_frames` would do, but kills the encoder when Ctrl-C falls into a write, which leaves
-    an unplayable file; here ffmpeg has its own session, out of reach of the terminal's Ctrl-C.
+    an unplayable file; here ffmpeg has its own session, out of reach of the terminal's Ctrl-C, and drops a
+    half-written last frame.
     """
 
-    def __init__(self, path: Path, fps: float):
-        self.path, self.fps = path, fps
-        self.process: subprocess.Popen | None = None
-        self.log: IO[bytes] | None = None
+    def __init__(self, path: Path, fps: float, height: int, width: int):
+        import imageio_ffmpeg
+
+        # H.264's yuv420p has one colour per 2×2 pixels: odd sides grow by a pixel.
+        self.padding = ((0, height % 2), (0, width % 2), (0, 0))
+        size = f"{width + width % 2}x{height + height % 2}"
+        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", f"{fps:.6g}", "-i", "-"]
+        target = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-pix_fmt", "yuv420p"]
+        # The prefix `file:` keeps a colon in the name from meaning a protocol.
+        target += ["-movflags", "+faststart", "-f", "mp4", f"file:{path}"]
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source, *target]
+        # What ffmpeg says goes to a file, for nobody reads a pipe while frames flow.
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self.log,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
+        )
+        assert self.process.stdin is not None
+        self.pipe = self.process.stdin
 
     def add(self, frame: np.ndarray) -> None:
-        height, width = frame.shape[:2]
-        if height % 2 or width % 2:  # H.264's yuv420p has one colour per 2×2 pixels
-            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        if self.process is None:
-            self.process = self._start(*frame.shape[:2])
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(frame.data)
-        except BrokenPipeError:
-            raise OSError(self._complaint()) from None
+        if any(more for _, more in self.padding):
+            frame = np.pad(frame, self.padding, mode="edge")
+        with self._complaining():
+            self.pipe.write(frame.data)
 
     def close(self) -> None:
-        if self.process is None:
-            return
-        assert self.process.stdin is not None and self.log is not None
-        try:
-            self.process.stdin.close()
-        except BrokenPipeError:
-            raise OSError(self._complaint()) from None
-        if self.process.wait() != 0:
-            raise OSError(self._complaint())
+        with self._complaining():
+            self.pipe.close()
+            if self.process.wait() != 0:
+                raise BrokenPipeError
         self.log.close()
 
     def abort(self) -> None:
-        if self.process is None:
-            return
-        assert self.process.stdin is not None and self.log is not None
         self.process.kill()
         self.process.wait()
-        try:
-            self.process.stdin.close()
-        except OSError:
-            pass  # what was still buffered has nowhere to go
+        with suppress(OSError):  # what was still buffered has nowhere to go
+            self.pipe.close()
         self.log.close()
 
-    def _start(self, height: int, width: int) -> subprocess.Popen:
-        import imageio_ffmpeg
-
-        self.log = tempfile.TemporaryFile()  # a file, because nobody reads a pipe while frames flow
-        source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {self.fps:.6g} -i -".split()
-        target = "-an -c:v libx264 -preset veryfast -crf 16 -pix_fmt yuv420p -movflags +faststart -f mp4".split()
-        name = f"file:{self.path}"  # the prefix keeps a colon in the name from meaning a protocol
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source, *target, name]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.log, start_new_session=True)
-
-    def _complaint(self) -> str:
-        assert self.process is not None and self.log is not None
-        code = self.process.wait()
-        self.log.seek(0)
-        lines = self.log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"the video encoder ended with code {code}"
+    @contextmanager
+    def _complaining(self) -> Iterator[None]:
+        """Say in ffmpeg's own words why it went away."""
+        try:
+            yield
+        except BrokenPipeError:
+            code = self.process.wait()
+            self.log.seek(0)
+            lines = self.log.read().decode(errors="replace").strip().splitlines()
+            raise OSError(lines[-1] if lines else f"the video encoder ended with code {code}") from None
 
 
 class _Gif:
-    """Streams a GIF: each frame is written as its changed rectangle, once it is known how long it is shown."""
+    """Streams a GIF: each frame is written as its changed rectangle, once it is known how long it lasts."""
 
-    def __init__(self, target: Path | IO[bytes], fps: float):
+    def __init__(self, target: Path | IO[bytes], fps: float, height: int = 0, width: int = 0):
         self.file: IO[bytes] = open(target, "wb") if isinstance(target, Path) else target  # noqa: SIM115
         self.fps = fps
         self.count = 0  # frames given so far
         self.shown: Image.Image | None = None  # the picture a player has after everything written
-        self.waiting: Image.Image | None = None  # the next picture; how long it is shown is not known yet
+        self.waiting: Image.Image | None = None  # the next picture; how long it lasts is not known yet
         self.since = 0  # when it begins, in GIF's unit of 1/100 s
 
     def add(self, frame: np.ndarray) -> None:
@@ -219,15 +234,14 @@ class _Gif:
         if self.waiting is None:
             self.waiting = image
         elif ImageChops.difference(image, self.waiting).getbbox():
-            if now - self.since >= 2:  # browsers slow shorter frames down to 10 a second: such a frame is dropped
+            if now - self.since >= 2:  # browsers slow shorter frames to 10 a second: such a frame is dropped
                 self._write(now)
             self.waiting = image
 
     def finish(self) -> None:
         """Write the last frame and GIF's trailer."""
-        if self.waiting is not None:
-            self._write(max(round(100 * self.count / self.fps), self.since + 2))
-            self.file.write(b";")
+        self._write(max(round(100 * self.count / self.fps), self.since + 2))
+        self.file.write(b";")
         self.file.flush()
 
     def close(self) -> None:
@@ -235,10 +249,7 @@ class _Gif:
         self.file.close()
 
     def abort(self) -> None:
-        try:
-            self.file.close()
-        except OSError:
-            pass  # what was still buffered has nowhere to go
+        self.file.close()
 
     def _write(self, until: int) -> None:
         image, corner = self.waiting, (0, 0)
@@ -251,16 +262,22 @@ class _Gif:
             left, top, right, bottom = ImageChops.difference(image, self.shown).getbbox() or (0, 0, 1, 1)
             image, corner = image.crop((left, top, right, bottom)), (left, top)
         duration = 10 * min(until - self.since, 65535)  # ms; GIF holds no longer stand-still
-        blocks += GifImagePlugin.getdata(_to_palette(image), corner, duration=duration, include_color_table=True)
+        blocks += GifImagePlugin.getdata(
+            _to_palette(image), corner, duration=duration, include_color_table=True
+        )
         self.file.write(b"".join(blocks))  # in one call: Ctrl-C must not leave half a block
         self.shown, self.since = self.waiting, until
 
 
 def _to_palette(image: Image.Image) -> Image.Image:
-    """Return the image in at most 256 colours: the commonest exactly, the rest (edges) as the nearest of them."""
+    """Return the image in at most 256 colours: the commonest exactly, the rest (edges) as the nearest."""
     counts = image.getcolors(1 << 16)  # the bound sizes a table: generous is slow
     if counts is None:  # a photograph, not a drawing
         return image.quantize(256, dither=Image.Dither.NONE)
     palette = Image.new("P", (1, 1))
-    palette.putpalette([channel for _, color in sorted(counts, reverse=True)[:256] for channel in color])
+    colors = [color for _, color in sorted(counts, reverse=True)[:256]]
+    palette.putpalette(np.array(colors, np.uint8).tobytes())
     return image.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+_ENCODERS: dict[str, Callable[[Path, float, int, int], _Encoder]] = {".mp4": _Mp4, ".gif": _Gif, ".png": _Png}

@@ -8,13 +8,11 @@ SIZE = (640, 400)
 ACTION_NAMES = ("push left", "push right")
 KEYS = {"left": 0, "right": 1}
 
-_METRE = 115.0  # pixels
+_METRE = 115.0  # pixels, unless the track is longer than usual
 _TRACK = 285.0  # height of the rail
-_LIMIT = 2.4  # m, where an episode ends; Barto, Sutton and Anderson (1983)
-_TILT = math.radians(12)  # rad, likewise
 
 
-def IDLE_ACTION(state, params):  # noqa: N802 (a constant in other environments)
+def IDLE_ACTION(state, params):
     """Push left and right in turn while no key is held: there is no action that does nothing."""
     return int(state.num_steps) % 2
 
@@ -22,30 +20,33 @@ def IDLE_ACTION(state, params):  # noqa: N802 (a constant in other environments)
 def draw(state, params, canvas):
     """Draw one state."""
     x, theta = float(state.x), float(state.theta)
-    middle, pivot = SIZE[0] / 2, (SIZE[0] / 2 + x * _METRE, _TRACK - 26)
-    length = 2 * float(params.half_length) * _METRE
+    max_x, max_theta = float(params.max_x), float(params.max_theta)
+    metre = min(_METRE, 0.43 * SIZE[0] / max_x)
+    length = 2 * float(params.half_length) * metre
+    pivot = (SIZE[0] / 2 + x * metre, _TRACK - 26)
     canvas.fill(BACKGROUND)
-    _draw_track(canvas, middle)
+    _draw_track(canvas, metre, max_x)
     for side in (-1, 1):
-        canvas.line([pivot, _tip(pivot, side * _TILT, length + 14)], mix(BACKGROUND, LINE, 0.8), 1.5)
+        canvas.line([pivot, _tip(pivot, side * max_theta, length + 14)], mix(BACKGROUND, LINE, 0.8), 1.5)
     canvas.rect(pivot[0] - 38, _TRACK - 36, 76, 26, BLUE, 7)
     for side in (-1, 1):
         canvas.disc(pivot[0] + side * 22, _TRACK - 8, 7, TEXT)
         canvas.disc(pivot[0] + side * 22, _TRACK - 8, 2.5, BACKGROUND)
-    has_fallen = abs(theta) > _TILT
-    canvas.line([pivot, _tip(pivot, theta, length)], RED if has_fallen else YELLOW, 9)
+    canvas.line([pivot, _tip(pivot, theta, length)], RED if abs(theta) > max_theta else YELLOW, 9)
     canvas.disc(*pivot, 4, BACKGROUND)
-    canvas.text(f"x {x:+.2f} m", middle - 120, 352, 20, MUTED)
-    canvas.text(f"θ {math.degrees(theta):+.1f}°", middle + 60, 352, 20, MUTED)
+    figures = f"x {x:+.2f} m        θ {math.degrees(theta):+.1f}°"
+    canvas.text(figures.replace("-", "−"), SIZE[0] / 2, 352, 20, MUTED, "center")
 
 
-def _draw_track(canvas, middle):
-    canvas.rect(middle - _LIMIT * _METRE, _TRACK, 2 * _LIMIT * _METRE, 5, CARD, 2.5)
-    for metre in (-2, -1, 0, 1, 2):
-        canvas.line([(middle + metre * _METRE, _TRACK + 10), (middle + metre * _METRE, _TRACK + 16)], LINE, 1.5)
-        canvas.text(f"{metre} m".replace("-", "−"), middle + metre * _METRE, _TRACK + 28, 16, LINE, "center")
+def _draw_track(canvas, metre, max_x):
+    middle = SIZE[0] / 2
+    canvas.rect(middle - max_x * metre, _TRACK, 2 * max_x * metre, 5, CARD, 2.5)
+    for mark in range(-int(max_x), int(max_x) + 1):
+        x = middle + mark * metre
+        canvas.line([(x, _TRACK + 10), (x, _TRACK + 16)], LINE, 1.5)
+        canvas.text(f"{mark} m".replace("-", "−"), x, _TRACK + 28, 16, LINE, "center")
     for side in (-1, 1):
-        canvas.rect(middle + side * _LIMIT * _METRE - 3, _TRACK - 22, 6, 32, mix(BACKGROUND, RED, 0.7), 3)
+        canvas.rect(middle + side * max_x * metre - 3, _TRACK - 22, 6, 32, mix(BACKGROUND, RED, 0.7), 3)
 
 
 def _tip(pivot, angle, length):

@@ -43,15 +43,15 @@ def step(state, params, action):
     x, x_dot = float(state.x), float(state.x_dot)
     theta, theta_dot = float(state.theta), float(state.theta_dot)
     pole_mass, length = float(params.pole_mass), float(params.half_length)
-    total_mass, dt = pole_mass + float(params.cart_mass), float(params.step_seconds)
+    per_mass, dt = 1.0 / (pole_mass + float(params.cart_mass)), float(params.step_seconds)
     force = float(params.force) if action == RIGHT else -float(params.force)
     cos, sin = math.cos(theta), math.sin(theta)
 
-    push = (force + pole_mass * length * theta_dot * theta_dot * sin) / total_mass
+    push = (force + pole_mass * length * theta_dot * theta_dot * sin) * per_mass
     theta_acc = (float(params.gravity) * sin - cos * push) / (
-        length * (4.0 / 3.0 - pole_mass * cos * cos / total_mass)
+        length * (4.0 / 3.0 - pole_mass * cos * cos * per_mass)
     )
-    x_acc = push - pole_mass * length * theta_acc * cos / total_mass
+    x_acc = push - pole_mass * length * theta_acc * cos * per_mass
 
     x += dt * x_dot
     x_dot += dt * x_acc

@@ -11,8 +11,8 @@ IDLE_ACTION = (0.0,)
 
 _CENTRE = (240.0, 222.0)
 _LENGTH = 150.0  # pixels
-_FULL_TORQUE = 2.0  # N·m, whose arrow is two thirds of a half turn
 _ARROW_RADIUS = 62.0
+_FULL_ARROW = math.radians(120)  # at the motor's full torque
 
 
 def draw(state, params, canvas):
@@ -28,22 +28,24 @@ def draw(state, params, canvas):
     canvas.disc(*_at(theta, _LENGTH), 19, BLUE)
     canvas.disc(*_CENTRE, 7, BACKGROUND)
     canvas.disc(*_CENTRE, 4, TEXT)
-    _draw_torque(torque, canvas)
+    _draw_torque(torque / float(params.max_torque), canvas)
     upright = math.degrees(math.remainder(theta, math.tau))
     figures = (f"θ {upright:+.0f}°", f"ω {float(state.theta_dot):+.1f} rad/s", f"torque {torque:+.2f} N·m")
     for figure, x in zip(figures, (90, 235, 390), strict=True):
-        canvas.text(figure, x, 446, 19, MUTED, "center")
+        canvas.text(figure.replace("-", "−"), x, 446, 19, MUTED, "center")
 
 
-def _draw_torque(torque, canvas):
-    sweep = max(-1.0, min(1.0, torque / _FULL_TORQUE)) * math.radians(120)
+def _draw_torque(share, canvas):
+    sweep = max(-1.0, min(1.0, share)) * _FULL_ARROW
     if abs(sweep) < 0.02:
         return
     steps = max(2, round(abs(sweep) / 0.06))
     arc = [_at(sweep * k / steps, _ARROW_RADIUS) for k in range(steps + 1)]
     canvas.line(arc, YELLOW, 5)
     head = sweep + math.copysign(0.24, sweep)
-    canvas.polygon([_at(head, _ARROW_RADIUS), _at(sweep, _ARROW_RADIUS - 10), _at(sweep, _ARROW_RADIUS + 10)], YELLOW)
+    canvas.polygon(
+        [_at(head, _ARROW_RADIUS), _at(sweep, _ARROW_RADIUS - 10), _at(sweep, _ARROW_RADIUS + 10)], YELLOW
+    )
 
 
 def _at(angle, radius):

@@ -1,0 +1,444 @@
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), the clipped objective.
+
+What differs from the paper, or is not in it:
+
+1. Advantages are GAE (Schulman et al. 2016), normalised per minibatch; Adam's epsilon is 1e-5; orthogonal
+   initialisation, with gain 0.01 for the policy's last layer (as in OpenAI's baselines).
+2. A truncated episode bootstraps the value of its last observation; a terminated one does not. They are never
+   merged.
+3. Two-player self-play (`opponent="self"`): both sides learn from every ply; the next value and the accumulated
+   advantage are negated where the side to move changes. `opponent="pool"` plays against past selves instead.
+4. The best policy by evaluation is kept beside the last. Evaluation draws from its own generators.
+5. Schedules, evaluations, checkpoints and the end depend on steps only, so a resumed run is the same run.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+from torch import Tensor, nn
+
+from rlkit.evaluation import run_episodes
+from rlkit.learning import saving
+from rlkit.learning.actor_critic import ActorCritic, NetworkPolicy, flat_obs, flat_obs_shape, in_space
+from rlkit.learning.normalize import ReturnScale, RunningMoments
+from rlkit.learning.past_selves import PastSelves
+from rlkit.learning.returns import generalized_advantages
+from rlkit.registry import make_batch
+
+EVALUATION_SEED = 1_000_000_007  # far from the seeds of training
+
+
+@dataclass(frozen=True)
+class Config:
+    """A recipe. Budgets are in steps, never in seconds."""
+
+    total_steps: int = 1_000_000  # environment transitions to train for
+    num_envs: int = 64  # copies stepped together
+    num_steps: int = 64  # steps of every copy in a rollout
+    num_epochs: int = 4  # passes over each rollout
+    minibatch_size: int = 1024  # transitions a gradient step
+    learning_rate: float = 1e-3  # Adam's
+    learning_rate_schedule: Literal["constant", "linear"] = "linear"  # linear: falls to 0 at total_steps
+    clip_range: float = 0.2  # of the probability ratio
+    clip_range_schedule: Literal["constant", "linear"] = "constant"  # linear: falls to 0 at total_steps
+    target_kl: float | None = None  # end a rollout's epochs when the approximate KL passes 1.5 × this
+    gamma: float = 0.99  # discount a step
+    gae_lambda: float = 0.95  # λ of the advantage estimates
+    entropy_coef: float = 0.0  # weight of the entropy bonus
+    value_coef: float = 0.5  # weight of the value loss
+    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
+    normalize_obs: bool = False  # by running mean and variance
+    normalize_returns: bool = False  # rewards over the running deviation of returns
+    initial_log_std: float = 0.0  # of continuous actions
+    network: Literal["mlp", "board"] = "mlp"  # board: convolutions over [planes, rows, columns]
+    hidden_sizes: tuple[int, ...] = (64, 64)  # of the perceptrons; board: the layer after the convolutions
+    activation: Literal["tanh", "relu", "silu"] = "tanh"  # of the perceptrons
+    channels: int = 32  # board: of each convolution
+    num_layers: int = 2  # board: convolutions after the first
+    opponent: str = "self"  # games of two: self, pool (of past selves), random, a yardstick's policy, a run
+    pool_size: int = 8  # opponent=pool: past selves in the pool
+    pool_interval: int = 200_000  # opponent=pool: steps between additions to it
+    level: str = "standard"  # preset of the environment's params
+    params: dict[str, float] = field(default_factory=dict)  # changes to single params
+    eval_interval: int = 100_000  # steps between evaluations; 0: never, and the last policy is kept
+    eval_episodes: int = 100  # episodes of an evaluation
+    checkpoint_interval: int = 500_000  # steps between checkpoints
+    threads: int = 1  # that step the environment
+    torch_threads: int = 1  # that multiply matrices; more is slower beside any other work
+    device: str = "cpu"  # or cuda, mps
+
+    def __post_init__(self) -> None:
+        for name in ("total_steps", "num_envs", "num_steps", "num_epochs", "minibatch_size", "checkpoint_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.rollout_size % self.minibatch_size:
+            raise ValueError(
+                f"minibatch_size={self.minibatch_size} must divide num_envs × num_steps = {self.rollout_size}"
+            )
+
+    @property
+    def rollout_size(self) -> int:
+        """Transitions in a rollout."""
+        return self.num_envs * self.num_steps
+
+
+class Learner:
+    """Everything that decides the future of a training: what a checkpoint holds."""
+
+    def __init__(self, environment: Any, config: Config, seed: int):
+        self.environment, self.config, self.seed = environment, config, seed
+        self.total_steps, self.best_score = 0, -math.inf
+        self.pool = PastSelves(config.num_envs, config.pool_size) if config.opponent == "pool" else None
+        self.env = make_batch(
+            environment, config.num_envs, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True,
+            copy=False, threads=config.threads, **_env_options(environment, config, self.pool or config.opponent),
+        )  # fmt: skip
+        self.spaces = (self.env.single_observation_space, self.env.single_action_space)
+        shape = flat_obs_shape(self.spaces[0])
+        torch.manual_seed(seed)  # for the initial weights; all later draws are from `generator`
+        self.network = _network(shape, self.spaces[1], config)
+        self.best = deepcopy(self.network)
+        self.generator = torch.Generator(config.device).manual_seed(seed)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
+        self.moments: dict[str, RunningMoments] = {"obs": RunningMoments(shape)} if config.normalize_obs else {}
+        self.return_scale = ReturnScale(config.num_envs, config.gamma) if config.normalize_returns else None
+        if self.return_scale is not None:
+            self.moments["return"] = self.return_scale.moments
+        self.policy = self.policy_of(self.network)
+        if self.pool is not None:
+            self.pool.add(0, self.policy_of(deepcopy(self.network)).probabilities)
+        self.obs, self.info = self.env.reset(seed=seed)
+        self.rollout = Rollout(config, shape, self.spaces[1], self.network)
+
+    def policy_of(self, network: ActorCritic) -> NetworkPolicy:
+        """Return a policy that acts with `network`."""
+        return NetworkPolicy(network, self.moments.get("obs"), *self.spaces, seed=self.seed)
+
+    def crosses(self, interval: int) -> bool:
+        """Return whether the rollout just collected passed a multiple of `interval` steps (0: never)."""
+        return interval > 0 and self.total_steps // interval > (self.total_steps - self.config.rollout_size) // interval
+
+    def checkpoint(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return (tensors, facts)."""
+        tensors: dict[str, Any] = {"generator": self.generator.get_state()}
+        tensors |= saving.prefixed("network", self.network.state_dict())
+        tensors |= saving.prefixed("best", self.best.state_dict())
+        tensors |= saving.prefixed("optimizer", saving.optimizer_tensors(self.optimizer, self.network))
+        tensors |= saving.prefixed("env", saving.env_tensors(self.env))
+        for name, moments in self.moments.items():
+            tensors |= saving.prefixed(f"moments.{name}", moments.arrays())
+        if self.return_scale is not None:
+            tensors["running_returns"] = self.return_scale.running_returns
+        members = self.pool.members if self.pool is not None else {}
+        if self.pool is not None:
+            tensors |= {"pool.draws": self.pool.draws, "pool.generations": self.pool.generations}
+        for generation, member in members.items():
+            tensors |= saving.prefixed(f"past.{generation}", member.__self__.network.state_dict())  # type: ignore[attr-defined]
+        best_score = self.best_score if math.isfinite(self.best_score) else None
+        return tensors, {"total_steps": self.total_steps, "best_score": best_score, "members": list(members)}
+
+    def restore(self, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Take back what `checkpoint` gave."""
+        self.total_steps = facts["total_steps"]
+        self.best_score = -math.inf if facts["best_score"] is None else facts["best_score"]
+        self.generator.set_state(tensors["generator"])
+        self.network.load_state_dict(saving.part(tensors, "network"))
+        self.best.load_state_dict(saving.part(tensors, "best"))
+        saving.restore_optimizer(self.optimizer, self.network, saving.part(tensors, "optimizer"))
+        for name, moments in self.moments.items():
+            moments.restore(saving.part(tensors, f"moments.{name}"))
+        if self.return_scale is not None:
+            self.return_scale.running_returns = np.array(tensors["running_returns"])
+        if self.pool is not None:
+            self.pool.draws, self.pool.generations = (np.array(tensors[f"pool.{n}"]) for n in ("draws", "generations"))
+            self.pool.members = {}
+            for generation in facts["members"]:
+                network = deepcopy(self.network)
+                network.load_state_dict(saving.part(tensors, f"past.{generation}"))
+                self.pool.members[generation] = self.policy_of(network).probabilities
+        self.obs, self.info = saving.restore_env(
+            self.env, saving.part(tensors, "env"), self.seed + self.total_steps
+        )
+
+
+class Rollout:
+    """A block of transitions: `num_steps` T of each of `num_envs` N copies. Torch and NumPy share the memory."""
+
+    def __init__(self, config: Config, obs_shape: tuple[int, ...], action_space: Any, network: ActorCritic):
+        shape, device = (config.num_steps, config.num_envs), config.device
+        self.obs = torch.zeros((*shape, *obs_shape), device=device)  # [T, N, …]
+        is_whole = np.issubdtype(action_space.dtype, np.integer)
+        dtype = torch.int64 if is_whole else torch.float32
+        self.actions = torch.zeros((*shape, *action_space.shape), dtype=dtype, device=device)  # [T, N, …]
+        self.masks: Tensor | None = None  # [T, N, A] int8, made when the environment first gives one
+        self.log_probs = torch.zeros(shape, device=device)  # [T, N]
+        self.values = torch.zeros(shape, device=device)  # [T, N]
+        self.rewards = np.zeros(shape, np.float32)  # [T, N]
+        self.final_values = np.zeros(shape, np.float32)  # [T, N], of truncated episodes' last observations
+        self.terminated = np.zeros(shape, np.bool_)  # [T, N]
+        self.truncated = np.zeros(shape, np.bool_)  # [T, N]
+        self.players = np.zeros((shape[0] + 1, shape[1]), np.int8)  # [T + 1, N], who is to move; 0: one player
+        self.final_players = np.zeros(shape, np.int8)  # [T, N], to move in truncated episodes' last observations
+
+
+# --- the algorithm ----------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def collect(learner: Learner) -> tuple[dict[str, float], Tensor]:
+    """Fill the rollout with `num_steps` steps of every copy; return (episode figures, values after it [N])."""
+    rollout, env, network, policy = learner.rollout, learner.env, learner.network, learner.policy
+    episodes: dict[str, list[np.ndarray]] = {}
+    for t in range(learner.config.num_steps):
+        if "obs" in learner.moments:
+            learner.moments["obs"].update(flat_obs(learner.obs))
+        obs = policy.tensor(learner.obs)
+        rollout.obs[t].copy_(obs)
+        masks = _store_masks(rollout, learner, t)
+        outputs, values = network(obs)
+        chances = network.distribution(outputs, masks)
+        actions = chances.sample(learner.generator)
+        rollout.actions[t].copy_(actions)
+        rollout.log_probs[t].copy_(chances.log_prob(actions))
+        rollout.values[t].copy_(values)
+        if "player" in learner.info:
+            rollout.players[t] = learner.info["player"]
+        learner.obs, rewards, terminated, truncated, learner.info = env.step(
+            in_space(actions.cpu().numpy(), learner.spaces[1])
+        )
+        rollout.terminated[t], rollout.truncated[t] = terminated, truncated
+        scale = learner.return_scale
+        rollout.rewards[t] = rewards if scale is None else scale(rewards, terminated | truncated)
+        if truncated.any():
+            _store_finals(rollout, learner, t)
+        if "episode" in learner.info:
+            for name, figures in learner.info["episode"].items():
+                episodes.setdefault(name, []).append(figures[learner.info["_episode"]])
+    if "player" in learner.info:
+        rollout.players[-1] = learner.info["player"]
+    learner.total_steps += learner.config.rollout_size
+    return _episode_figures(episodes), network.value(policy.tensor(learner.obs))
+
+
+def _store_masks(rollout: Rollout, learner: Learner, t: int) -> Tensor | None:
+    if "action_mask" not in learner.info:
+        return None
+    masks = torch.from_numpy(learner.info["action_mask"])
+    if rollout.masks is None:
+        rollout.masks = torch.ones((*rollout.values.shape, masks.shape[-1]), dtype=torch.int8, device=rollout.obs.device)
+    rollout.masks[t].copy_(masks)
+    return rollout.masks[t]
+
+
+def _store_finals(rollout: Rollout, learner: Learner, t: int) -> None:
+    """Note the value (and mover) of the last observation of each truncated episode, in a batch of fixed shape."""
+    info, finals = learner.info, learner.info["final_obs"]
+    if isinstance(finals, np.ndarray) and finals.dtype == object:  # as Gymnasium's own vectors give them
+        rows = np.flatnonzero(info["_final_obs"])
+        finals = np.array(learner.obs)
+        for row in rows:
+            finals[row] = flat_obs(info["final_obs"][row])
+    rollout.final_values[t] = learner.network.value(learner.policy.tensor(finals)).cpu().numpy()
+    rollout.final_players[t] = info["final_info"].get("player", 0)
+
+
+def _episode_figures(episodes: dict[str, list[np.ndarray]]) -> dict[str, float]:
+    names = {"r": "episode_return", "l": "episode_length"}
+    return {
+        f"rollout/{names.get(name, name)}": float(np.concatenate(figures).mean())
+        for name, figures in episodes.items()
+        if name != "t"  # Gymnasium's wall-clock time
+    }
+
+
+def advantages_of(rollout: Rollout, last_values: Tensor, config: Config) -> np.ndarray:
+    """Return the advantages [T, N] of a rollout."""
+    values = rollout.values.cpu().numpy()
+    next_values = np.concatenate([values[1:], last_values.cpu().numpy()[None]])  # [T, N]
+    next_values = np.where(rollout.truncated, rollout.final_values, next_values) * ~rollout.terminated
+    next_players = np.where(rollout.truncated, rollout.final_players, rollout.players[1:])
+    same_side = np.where(rollout.players[:-1] == next_players, 1, -1).astype(np.float32)
+    is_last = rollout.terminated | rollout.truncated
+    return generalized_advantages(
+        rollout.rewards, values, next_values, is_last, config.gamma, config.gae_lambda, same_side
+    )
+
+
+def loss(
+    network: ActorCritic, batch: tuple[Tensor | None, ...], config: Config, clip_range: float
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the loss of a minibatch and (policy loss, value loss, entropy, log ratio [B]) for the log."""
+    obs, actions, masks, old_log_probs, advantages, returns = batch
+    outputs, values = network(obs)
+    chances = network.distribution(outputs, masks)
+    log_ratio = chances.log_prob(actions) - old_log_probs
+    ratio = log_ratio.exp()
+    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+    policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+    value_loss = (returns - values).square().mean()
+    entropy = chances.entropy().mean()
+    total = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
+    return total, (policy_loss.detach(), value_loss.detach(), entropy.detach(), log_ratio.detach())
+
+
+def update(learner: Learner, advantages: np.ndarray) -> dict[str, float]:
+    """Take `num_epochs` passes of gradient steps over the rollout; return figures for the log."""
+    config, rollout, network = learner.config, learner.rollout, learner.network
+    clip_range = config.clip_range * _remaining(learner, config.clip_range_schedule)
+    learner.optimizer.param_groups[0]["lr"] = config.learning_rate * _remaining(learner, config.learning_rate_schedule)
+    flat_advantages = torch.from_numpy(advantages).to(rollout.obs.device).flatten()
+    returns = flat_advantages + rollout.values.flatten()
+    parts = [rollout.obs, rollout.actions, rollout.masks, rollout.log_probs]
+    block = [None if p is None else p.flatten(0, 1) for p in parts] + [flat_advantages, returns]
+    figures: list[tuple[Tensor, ...]] = []
+    for _ in range(config.num_epochs):
+        order = torch.randperm(config.rollout_size, generator=learner.generator, device=rollout.obs.device)
+        shuffled = [None if p is None else p[order] for p in block]
+        for start in range(0, config.rollout_size, config.minibatch_size):
+            batch = tuple(None if p is None else p[start : start + config.minibatch_size] for p in shuffled)
+            total, seen = loss(network, batch, config, clip_range)
+            learner.optimizer.zero_grad()
+            total.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            learner.optimizer.step()
+            figures.append(seen)
+        if config.target_kl is not None and _approximate_kl(figures[-1][3]) > 1.5 * config.target_kl:
+            break
+    return _update_figures(learner, figures, returns, clip_range)
+
+
+def _approximate_kl(log_ratio: Tensor) -> float:
+    return float((log_ratio.exp() - 1 - log_ratio).mean())  # Schulman's low-variance estimator
+
+
+def _update_figures(
+    learner: Learner, figures: list[tuple[Tensor, ...]], returns: Tensor, clip_range: float
+) -> dict[str, float]:
+    policy_loss, value_loss, entropy = (float(torch.stack([f[k] for f in figures]).mean()) for k in range(3))
+    log_ratio = figures[-1][3]
+    variance = float(returns.var())
+    unexplained = float((returns - learner.rollout.values.flatten()).var())
+    return {
+        "train/policy_loss": policy_loss,
+        "train/value_loss": value_loss,
+        "train/entropy": entropy,
+        "train/approx_kl": _approximate_kl(log_ratio),
+        "train/clip_fraction": float(((log_ratio.exp() - 1).abs() > clip_range).float().mean()),
+        "train/explained_variance": 1 - unexplained / variance if variance > 0 else math.nan,
+        "train/learning_rate": learner.optimizer.param_groups[0]["lr"],
+    }
+
+
+def _remaining(learner: Learner, schedule: str) -> float:
+    """Return the factor of a schedule: what remains of the budget before this rollout, or 1."""
+    done = (learner.total_steps - learner.config.rollout_size) / learner.config.total_steps
+    return max(0.0, 1.0 - done) if schedule == "linear" else 1.0
+
+
+# --- training ---------------------------------------------------------------------------------------------------
+
+
+def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) -> NetworkPolicy:
+    """Train until the budget is spent or `run.stop_requested`; return the best policy.
+
+    Args:
+        environment: an `Environment` or an `ExternalEnvironment`.
+        config: the recipe.
+        run: an open `rlkit.run.Run`; its seed decides everything.
+        checkpoint: one of the same run to go on from, or None to begin.
+    """
+    torch.set_num_threads(config.torch_threads)
+    learner = Learner(environment, config, run.seed)
+    if checkpoint is not None:
+        learner.restore(checkpoint.tensors, checkpoint.facts)
+    while learner.total_steps < config.total_steps and not run.stop_requested:
+        start = time.perf_counter()
+        figures, last_values = collect(learner)
+        collected = time.perf_counter()
+        figures |= update(learner, advantages_of(learner.rollout, last_values, config))
+        seconds = time.perf_counter() - start
+        is_end = learner.total_steps >= config.total_steps
+        if learner.pool is not None and learner.crosses(config.pool_interval):
+            learner.pool.add(learner.total_steps, learner.policy_of(deepcopy(learner.network)).probabilities)
+        if config.eval_interval and (learner.crosses(config.eval_interval) or is_end):
+            figures |= evaluate(learner)
+        timing = {"time/steps_per_second": config.rollout_size / seconds, "time/collect_share": (collected - start) / seconds}
+        run.log(learner.total_steps, figures, timing=timing)
+        if run.progress is not None:
+            run.progress.update(learner.total_steps, config.total_steps, figures)
+        if learner.crosses(config.checkpoint_interval) or is_end or run.stop_requested:
+            run.save(learner.total_steps, *learner.checkpoint())
+    learner.env.close()
+    return learner.policy_of(learner.best if config.eval_interval else learner.network)
+
+
+def evaluate(learner: Learner) -> dict[str, float]:
+    """Score the present policy and keep it if it is the best so far.
+
+    One player: the mean return of greedy episodes from fixed seeds. Two players: the mean result of games in
+    which both sides draw from their policies, against the best so far; better than even replaces it.
+    """
+    environment, config = learner.environment, learner.config
+    opponent = policy_opponent_of(learner)
+    episodes = run_episodes(
+        environment, learner.policy_of(learner.network), config.eval_episodes, EVALUATION_SEED,
+        deterministic=environment.num_players == 1, episode_stats=True,
+        **_env_options(environment, config, opponent),
+    )  # fmt: skip
+    score = float(episodes.returns.mean())
+    is_best = score > (learner.best_score if environment.num_players == 1 else 0.0)
+    if is_best:
+        learner.best_score = score
+        learner.best.load_state_dict(learner.network.state_dict())
+    return {
+        "eval/episode_return": score,
+        "eval/episode_length": float(episodes.lengths.mean()),
+        **{f"eval/{name}": float(values.mean()) for name, values in episodes.metrics.items()},
+    }
+
+
+def policy_opponent_of(learner: Learner) -> Any:
+    """Return the best policy so far, as the opponent that a new one must beat."""
+    return learner.policy_of(learner.best)
+
+
+def load(run: Any, environment: Any) -> NetworkPolicy:
+    """Return the best policy of the newest checkpoint of `run`."""
+    checkpoint = run.load()
+    config = config_of(run.config)
+    env = make_batch(environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self"))
+    shape = flat_obs_shape(env.single_observation_space)
+    network = _network(shape, env.single_action_space, config)
+    kept = "best" if config.eval_interval else "network"
+    network.load_state_dict(saving.part(checkpoint.tensors, kept))
+    moments = RunningMoments(shape) if config.normalize_obs else None
+    if moments is not None:
+        moments.restore(saving.part(checkpoint.tensors, "moments.obs"))
+    env.close()
+    return NetworkPolicy(network, moments, env.single_observation_space, env.single_action_space, seed=run.seed)
+
+
+def config_of(settings: Mapping[str, Any]) -> Config:
+    """Return the Config that a run folder's JSON describes."""
+    return Config(**{**settings, "hidden_sizes": tuple(settings["hidden_sizes"])})
+
+
+def _env_options(environment: Any, config: Config, opponent: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"level": config.level, **config.params}
+    return options | {"opponent": opponent} if environment.num_players == 2 else options
+
+
+def _network(obs_shape: tuple[int, ...], action_space: Any, config: Config) -> ActorCritic:
+    return ActorCritic(
+        obs_shape, action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
+        activation=config.activation, channels=config.channels, num_layers=config.num_layers,
+        initial_log_std=config.initial_log_std,
+    ).to(config.device)  # fmt: skip

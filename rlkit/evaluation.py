@@ -1,0 +1,152 @@
+"""Episodes, yardstick scores, win rates and confidence intervals; returns numbers, prints nothing."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from rlkit.environment import Environment
+from rlkit.learning.policy import Policy, RandomPolicy
+from rlkit.registry import make_batch
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What an environment is graded against.
+
+    Args:
+        reference: one line: what the reference is, and whether it is the optimum.
+        policies: named classical controllers and solvers, each a function of the params record that builds it;
+            the first is the reference.
+        score: figures of a policy beyond its return, name → value (shares in [0, 1]); None: returns are all.
+        explain: for `rlkit yardstick ENV`: the reference for given moves or in general, as JSON-able facts.
+    """
+
+    reference: str
+    policies: Mapping[str, Callable[[Any], Policy]]
+    score: Callable[[Policy], dict[str, float]] | None = None
+    explain: Callable[[str], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Finished episodes: returns [E], lengths [E], and metrics by name [E]."""
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def run_episodes(
+    environment: Any,
+    policy: Policy,
+    num_episodes: int,
+    seed: int,
+    *,
+    deterministic: bool = True,
+    max_steps: int = 100_000,
+    **options: Any,
+) -> Episodes:
+    """Play `num_episodes` episodes, one a copy, copy i from seed + i, and return their figures.
+
+    One episode a copy, so that short episodes are not over-represented. `options` are those of `BatchEnv`; an
+    episode still running after `max_steps` counts with its return so far.
+    """
+    env = make_batch(environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    obs, info = env.reset(seed=seed)
+    names = getattr(environment, "metrics", ())
+    returns, lengths = np.zeros(num_episodes), np.zeros(num_episodes, np.int64)
+    metrics = {name: np.zeros(num_episodes) for name in names}
+    running = np.ones(num_episodes, np.bool_)
+    for _ in range(max_steps):
+        actions = policy.act(obs, info.get("action_mask"), deterministic)
+        obs, rewards, terminated, truncated, info = env.step(actions)
+        returns[running] += rewards[running]
+        lengths[running] += 1
+        ended = running & (terminated | truncated)
+        for name in names if ended.any() else ():
+            metrics[name][ended] = info["episode"][name][ended]
+        running &= ~ended
+        if not running.any():
+            break
+    env.close()
+    return Episodes(returns, lengths, metrics)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval, of `count` samples."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+def mean_interval(samples: np.ndarray) -> Estimate:
+    """Return the mean of `samples` [E] with its normal 95 % interval."""
+    count, mean = len(samples), float(np.mean(samples))
+    half = 1.96 * float(np.std(samples, ddof=1)) / math.sqrt(count) if count > 1 else math.inf
+    return Estimate(mean, mean - half, mean + half, count)
+
+
+def rate_interval(successes: float, count: int) -> Estimate:
+    """Return a rate with its Wilson 95 % interval (E. B. Wilson, 1927)."""
+    z, rate = 1.96, successes / count
+    centre = (rate + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
+    return Estimate(rate, max(0.0, centre - half), min(1.0, centre + half), count)
+
+
+def normalized_score(value: float, floor: float, reference: float) -> float:
+    """Return (value − floor) / (reference − floor): 0 is random legal play, 1 the reference."""
+    return (value - floor) / (reference - floor) if reference != floor else math.nan
+
+
+@dataclass(frozen=True)
+class Report:
+    """A policy beside random play and the yardstick's policies: rows of figures by name."""
+
+    rows: dict[str, dict[str, Any]]
+    score: float  # of the first row, 0 = random, 1 = reference
+
+
+def random_policy(environment: Any, seed: int = 0) -> RandomPolicy:
+    """Return uniformly random legal play in `environment`."""
+    env = make_batch(environment, 1, **({"opponent": "self"} if environment.num_players == 2 else {}))
+    return RandomPolicy(env.single_observation_space, env.single_action_space, seed)
+
+
+def compare(environment: Environment, policy: Policy, num_episodes: int, seed: int, **options: Any) -> Report:
+    """Play `policy`, random play and the yardstick's policies on the same seeded episodes.
+
+    `options` are those of `BatchEnv`. In two-player games the episodes are against `opponent` (default random)
+    and the yardstick's own score, where there is one, says how good the play is; the returns are beside it.
+    """
+    yardstick = environment.yardstick
+    level = {k: v for k, v in options.items() if k != "opponent"}
+    params = environment.params(**level)[0] if isinstance(environment, Environment) else None
+    players: dict[str, Policy] = {"agent": policy, "random": random_policy(environment)}
+    is_scored = yardstick is not None and yardstick.score is not None
+    for name, build in yardstick.policies.items() if yardstick else ():
+        players[name] = build(params)
+    rows: dict[str, dict[str, Any]] = {}
+    for name, player in players.items():
+        rows[name] = {}
+        if environment.num_players == 1 or name == "agent":
+            episodes = run_episodes(environment, player, num_episodes, seed, episode_stats=True, **options)
+            rows[name]["return"] = mean_interval(episodes.returns)
+            rows[name].update({metric: mean_interval(values) for metric, values in episodes.metrics.items()})
+        if is_scored:
+            rows[name].update(yardstick.score(player))
+    score = math.nan
+    if yardstick is not None and environment.num_players == 1:
+        reference = rows[next(iter(yardstick.policies))]["return"].mean
+        score = normalized_score(rows["agent"]["return"].mean, rows["random"]["return"].mean, reference)
+    return Report(rows, score)

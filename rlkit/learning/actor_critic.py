@@ -1,0 +1,150 @@
+"""A policy and a value in one module, and the policy that acts with it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from rlkit.learning.distributions import Distribution, distribution, num_outputs
+from rlkit.learning.networks import BoardBody, linear, mlp
+from rlkit.learning.normalize import RunningMoments
+from rlkit.learning.policy import add_axis, is_single
+
+
+class ActorCritic(nn.Module):
+    """Observations [B, …] → outputs of the policy [B, num_outputs] and values [B].
+
+    Args:
+        obs_shape: of one observation.
+        action_space: Discrete, MultiDiscrete or Box.
+        kind: "mlp": two perceptrons side by side; "board": one convolutional body over [planes, rows, columns].
+        hidden_sizes: of the perceptrons; for a board the first is the layer after the convolutions.
+        activation: of the perceptrons.
+        channels, num_layers: of the board's convolutions.
+        initial_log_std: of continuous actions.
+    """
+
+    def __init__(
+        self,
+        obs_shape: tuple[int, ...],
+        action_space: spaces.Space,
+        *,
+        kind: str = "mlp",
+        hidden_sizes: Sequence[int] = (64, 64),
+        activation: str = "tanh",
+        channels: int = 32,
+        num_layers: int = 2,
+        initial_log_std: float = 0.0,
+    ):
+        super().__init__()
+        if kind == "board":
+            if len(obs_shape) != 3:
+                raise ValueError(f"network=board needs observations [planes, rows, columns], not {list(obs_shape)}")
+            size = hidden_sizes[0]
+            self.body: nn.Module = BoardBody(obs_shape, channels, num_layers, size)
+            self.actor: nn.Module = nn.Identity()
+            self.critic: nn.Module = nn.Identity()
+        else:
+            num_inputs, size = math.prod(obs_shape), hidden_sizes[-1]
+            self.body = nn.Flatten()
+            self.actor = mlp(num_inputs, hidden_sizes, activation)
+            self.critic = mlp(num_inputs, hidden_sizes, activation)
+        self.policy_head = linear(size, num_outputs(action_space), 0.01)
+        self.value_head = linear(size, 1, 1.0)
+        is_continuous = isinstance(action_space, spaces.Box)
+        self.log_std = nn.Parameter(torch.full(action_space.shape, initial_log_std)) if is_continuous else None
+        self._action_space = action_space
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(obs)
+        return self.policy_head(self.actor(features)), self.value_head(self.critic(features)).squeeze(-1)
+
+    def value(self, obs: Tensor) -> Tensor:
+        """Return values [B] alone."""
+        return self.value_head(self.critic(self.body(obs))).squeeze(-1)
+
+    def distribution(self, outputs: Tensor, masks: Tensor | None) -> Distribution:
+        """Return the action distribution of the policy's outputs [B, …]."""
+        return distribution(self._action_space, outputs, masks, self.log_std)
+
+
+class NetworkPolicy:
+    """An `ActorCritic` that acts on one observation or on a batch; see `rlkit.learning.policy.Policy`."""
+
+    def __init__(
+        self,
+        network: ActorCritic,
+        obs_moments: RunningMoments | None,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        seed: int = 0,
+    ):
+        self.network = network
+        self._moments = obs_moments
+        self._observation_space = observation_space
+        self._action_space = action_space
+        self._device = next(network.parameters()).device
+        self._generator = torch.Generator(self._device).manual_seed(seed)
+
+    def tensor(self, obs: Any) -> Tensor:
+        """Return observations [B, …] as the network takes them: one float32 tensor, normalised."""
+        flat = flat_obs(obs)
+        if self._moments is not None:
+            flat = self._moments.normalized(flat)
+        return torch.as_tensor(np.asarray(flat, np.float32), device=self._device)
+
+    @torch.no_grad()
+    def _forward(self, obs: Any, action_mask: np.ndarray | None) -> tuple[Distribution, Tensor]:
+        outputs, values = self.network(self.tensor(obs))
+        masks = None if action_mask is None else torch.as_tensor(action_mask, device=self._device)
+        return self.network.distribution(outputs, masks), values
+
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Return the most likely action(s), or draws from the policy."""
+        if is_single(obs, self._observation_space):
+            return self.act(add_axis(obs), None if action_mask is None else action_mask[None], deterministic)[0]
+        chances, _ = self._forward(obs, action_mask)
+        actions = chances.mode() if deterministic else chances.sample(self._generator)
+        return in_space(actions.cpu().numpy(), self._action_space)
+
+    def probabilities(self, obs: Any, action_mask: np.ndarray | None = None) -> np.ndarray:
+        """Return the chances [B, A] of discrete actions, for a batch."""
+        chances, _ = self._forward(obs, action_mask)
+        return chances.log_probs.exp().double().cpu().numpy()  # type: ignore[union-attr]
+
+    def inspect(self, obs: Any, action_mask: np.ndarray | None = None) -> dict[str, Any]:
+        """Return {"value": float, "probabilities": [A] (discrete actions)} of one observation."""
+        chances, values = self._forward(add_axis(obs), None if action_mask is None else action_mask[None])
+        seen: dict[str, Any] = {"value": float(values[0])}
+        if isinstance(self._action_space, spaces.Discrete):
+            seen["probabilities"] = chances.log_probs[0].exp().cpu().numpy()  # type: ignore[union-attr]
+        return seen
+
+
+def in_space(actions: np.ndarray, space: spaces.Space) -> np.ndarray:
+    """Return actions clipped into a Box; others as they are."""
+    return np.clip(actions, space.low, space.high) if isinstance(space, spaces.Box) else actions
+
+
+def flat_obs(obs: Any) -> np.ndarray:
+    """Return a batch of observations as one array: as it is, or a dict's parts side by side [B, D]."""
+    if not isinstance(obs, dict):
+        return np.asarray(obs)
+    return np.concatenate([np.reshape(part, (len(part), -1)) for part in obs.values()], axis=1)
+
+
+def flat_obs_shape(space: spaces.Space) -> tuple[int, ...]:
+    """Return the shape of one observation after `flat_obs`.
+
+    Raises:
+        ValueError: the space is neither a Box nor a Dict of Boxes.
+    """
+    if isinstance(space, spaces.Box):
+        return space.shape
+    if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Box) for part in space.values()):
+        return (sum(math.prod(part.shape) for part in space.values()),)
+    raise ValueError(f"the observation space {space} must be a Box or a Dict of Boxes")

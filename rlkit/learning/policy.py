@@ -1,0 +1,76 @@
+"""What every agent hands out: something that acts on observations, one or a batch of them."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium import spaces
+
+
+class Policy(Protocol):
+    """Acts on one observation (as an environment gives it) or on a batch with a leading axis.
+
+    Policies that can also offer `probabilities(obs, action_mask) -> [B, A]` (batches, discrete actions) and
+    `inspect(obs, action_mask) -> {"probabilities": [A], "value": float}` (one observation, for the viewer).
+    """
+
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Return the action of one observation, or the actions [B, …] of a batch."""
+
+
+def is_single(obs: Any, space: spaces.Space) -> bool:
+    """Return whether `obs` is one observation of `space` rather than a batch of them."""
+    if isinstance(space, spaces.Dict):
+        name = next(iter(space.keys()))
+        return np.ndim(obs[name]) == len(space[name].shape or ())
+    return np.ndim(obs) == len(space.shape or ())
+
+
+def add_axis(obs: Any) -> Any:
+    """Return one observation as a batch of one."""
+    return {name: np.asarray(part)[None] for name, part in obs.items()} if isinstance(obs, dict) else np.asarray(obs)[None]
+
+
+class FunctionPolicy:
+    """A classical controller as a policy: `function(obs [B, …], action_mask [B, A] or None) -> actions [B, …]`."""
+
+    def __init__(self, function: Callable[[Any, np.ndarray | None], np.ndarray], space: spaces.Space):
+        self._function = function
+        self._space = space
+
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Return the function's action(s); it has no chance to draw on."""
+        if is_single(obs, self._space):
+            return self._function(add_axis(obs), None if action_mask is None else action_mask[None])[0]
+        return self._function(obs, action_mask)
+
+
+class RandomPolicy:
+    """Each legal action with equal chance, from a generator of its own: the floor of every score."""
+
+    def __init__(self, observation_space: spaces.Space, action_space: spaces.Space, seed: int = 0):
+        self._observation_space = observation_space
+        self._action_space = action_space
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Return random action(s), legal under `action_mask`."""
+        single = is_single(obs, self._observation_space)
+        if single:
+            count = 1
+        else:
+            count = len(next(iter(obs.values()))) if isinstance(obs, dict) else len(obs)
+        actions = self._draw(count, None if action_mask is None else np.atleast_2d(action_mask))
+        return actions[0] if single else actions
+
+    def _draw(self, count: int, masks: np.ndarray | None) -> np.ndarray:
+        space = self._action_space
+        if isinstance(space, spaces.Discrete):
+            weights = np.ones((count, space.n)) if masks is None else masks
+            return (self._rng.random((count, space.n)) * weights).argmax(axis=1)
+        if isinstance(space, spaces.Box):
+            low, high = np.maximum(space.low, -1e3), np.minimum(space.high, 1e3)
+            return self._rng.uniform(low, high, (count, *space.shape)).astype(space.dtype)
+        if isinstance(space, spaces.MultiDiscrete):
+            return self._rng.integers(space.nvec, size=(count, *space.shape))
+        return self._rng.integers(2, size=(count, *(space.shape or ())))

@@ -1,0 +1,349 @@
+"""What the viewer shows: an environment's picture, and beside it the score and what the policy thinks."""
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlkit.viewing.canvas import (
+    BACKGROUND,
+    BLUE,
+    CARD,
+    FIRST,
+    GREEN,
+    LINE,
+    MUTED,
+    PANEL,
+    RED,
+    SECOND,
+    TEXT,
+    YELLOW,
+    Canvas,
+    Color,
+    draw_picture,
+    mix,
+    picture_size,
+)
+from rlkit.viewing.session import HUMAN
+
+if TYPE_CHECKING:
+    from rlkit.environment import Environment
+    from rlkit.viewing.session import Session
+
+WIDTH = 320  # pixels of the panel
+FOOTER = 44  # pixels of the line of keys
+_MARGIN = 22
+_MAX_BARS = 12
+
+
+def window_size(environment: "Environment") -> tuple[int, int]:
+    """Return (width, height) of the whole window in logical pixels."""
+    width, height = picture_size(environment)
+    return max(width, 480) + WIDTH, max(height, 500) + FOOTER
+
+
+def picture_point(environment: "Environment", x: float, y: float) -> tuple[float, float]:
+    """Return a point of the window in pixels of the environment's picture."""
+    width, height = window_size(environment)
+    picture_width, picture_height = picture_size(environment)
+    return x - (width - WIDTH - picture_width) / 2, y - (height - FOOTER - picture_height) / 2
+
+
+def look(session: "Session") -> Hashable:
+    """Return what the picture depends on: equal looks need no new drawing."""
+    return session.moment, session.paused, session.speed, session.copy, session.episode
+
+
+def draw_window(session: "Session", canvas: Canvas) -> None:
+    """Draw everything: picture, panel and keys."""
+    environment = session.environment
+    width, height = canvas.size
+    canvas.fill(BACKGROUND)
+    size = picture_size(environment)
+    left, top = picture_point(environment, 0, 0)
+    draw_picture(environment, session.env.state, session.env.params, canvas.part(-left, -top, *size, size))
+    canvas.rect(width - WIDTH, 0, WIDTH, height - FOOTER, PANEL)
+    left, right = width - WIDTH + _MARGIN, width - _MARGIN
+    y = _draw_seats(session, canvas, left, right, _draw_title(session, canvas, left, right))
+    y = _draw_facts(session, canvas, left, y)
+    bottom = height - FOOTER - 16
+    canvas.rect(left - 8, y, right - left + 16, bottom - y, CARD, 10)
+    if session.moment.is_over:
+        _draw_result(session, canvas, left + 6, right - 6, y, bottom)
+    else:
+        _draw_decision(session, canvas, left + 6, right - 6, y, bottom)
+    _draw_keys(session, canvas, height - FOOTER / 2)
+
+
+def _draw_title(session: "Session", canvas: Canvas, left: float, right: float) -> float:
+    label, color = _status(session)
+    width = canvas.text_width(label, 17) + 20
+    canvas.text(session.environment.id.split("/")[-1], left, 34, 28, width=right - left - width - 8)
+    canvas.rect(right - width, 22, width, 24, mix(PANEL, color, 0.25), 12)
+    canvas.text(label, right - width / 2, 34, 17, color, "center")
+    return 68
+
+
+def _draw_seats(session: "Session", canvas: Canvas, left: float, right: float, y: float) -> float:
+    moment = session.moment
+    if len(session.seats) == 1:
+        canvas.text(f"played by {seat_label(session, 1)}", left, y, 18, MUTED, width=right - left)
+        return y + 22
+    for player, color in ((1, FIRST), (-1, SECOND)):
+        to_move = player == moment.player and not moment.is_over
+        canvas.disc(left + 7, y, 7, color)
+        canvas.text(player_name(session, player), left + 24, y, 18, TEXT if to_move else MUTED)
+        canvas.text(seat_label(session, player), left + 110, y, 18, TEXT if to_move else MUTED, width=110)
+        if to_move:
+            canvas.text("to move", right, y, 16, color, "right")
+        y += 26
+    return y - 2
+
+
+def _draw_facts(session: "Session", canvas: Canvas, left: float, y: float) -> float:
+    moment = session.moment
+    last = "–" if moment.action is None else _number(moment.reward)
+    facts = [
+        ("step", str(moment.num_steps)),
+        ("episode return", _number(moment.episode_return)),
+        ("last reward", last),
+        ("seed", str(session.seed + session.copy)),
+        ("episode", str(session.episode + 1)),
+        ("speed", f"{session.speed:g}x"),
+    ]
+    for index, (name, value) in enumerate(facts):
+        row, column = divmod(index, 3)
+        x = left + (0, 82, 190)[column]
+        canvas.text(name, x, y + 12 + 46 * row, 15, MUTED)
+        canvas.text(value, x, y + 31 + 46 * row, 21, width=86)
+    return y + 100
+
+
+def _draw_decision(
+    session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float
+) -> None:
+    thought, is_old = _thought(session)
+    y += 22
+    if hint := _hint(session):
+        canvas.text(hint, left, y, 18, GREEN, width=right - left)
+        y += 28
+    if "value" in thought:
+        canvas.text("value", right - 64, y, 16, MUTED, "right")
+        canvas.text(_number(float(thought["value"]), sign=True), right, y, 20, align="right")
+    if thought:
+        canvas.text("last reply" if is_old else "decision", left, y, 16, MUTED)
+        y += 16
+    if "probabilities" in thought:
+        y = _draw_bars(session, canvas, np.asarray(thought["probabilities"], float), left, right, y, bottom)
+    else:
+        y = _draw_action(session, canvas, left, right, y)
+    if bottom - y > 70:
+        _draw_values(session, canvas, left, right, y + 14, bottom - 14)
+
+
+def _draw_bars(
+    session: "Session",
+    canvas: Canvas,
+    chances: np.ndarray,
+    left: float,
+    right: float,
+    y: float,
+    bottom: float,
+) -> float:
+    """Draw one bar an action, the likeliest bright; of many actions the likeliest dozen."""
+    chances = np.nan_to_num(chances.ravel())
+    shown = (
+        range(len(chances)) if len(chances) <= _MAX_BARS else np.argsort(-chances, kind="stable")[:_MAX_BARS]
+    )
+    pitch = min(26.0, (bottom - y - 8) / len(shown))
+    for action in shown:
+        chance, middle, start = float(chances[action]), y + pitch / 2, left + 96
+        best = chance == chances.max()
+        canvas.text(_action_name(session, int(action)), left, middle, 17, TEXT if best else MUTED, width=90)
+        canvas.rect(start, middle - pitch * 0.3, right - 48 - start, pitch * 0.6, mix(CARD, LINE, 0.5), 4)
+        length = max(0.0, min(1.0, chance)) * (right - 48 - start)
+        if length >= 1:
+            canvas.rect(
+                start, middle - pitch * 0.3, length, pitch * 0.6, BLUE if best else mix(CARD, BLUE, 0.5), 4
+            )
+        canvas.text(f"{100 * chance:.0f} %", right, middle, 17, TEXT if best else MUTED, "right")
+        y += pitch
+    return y
+
+
+def _draw_action(session: "Session", canvas: Canvas, left: float, right: float, y: float) -> float:
+    """Without probabilities: the action taken last, a continuous one as a bar a component."""
+    action, space = session.moment.action, session.env.action_space
+    if action is None:
+        return y
+    if not hasattr(space, "low") or np.size(action) > _MAX_BARS // 2:
+        name = (
+            _action_name(session, int(action))
+            if np.ndim(action) == 0
+            else str(np.asarray(action)).replace("\n", "")
+        )
+        canvas.text("last action", left, y + 14, 17, MUTED)
+        canvas.text(name, left + 96, y + 14, 18, width=right - left - 96)
+        return y + 26
+    flat = zip(np.ravel(action), np.ravel(space.low), np.ravel(space.high), strict=True)
+    for index, (value, low, high) in enumerate(flat):
+        middle, start, length = y + 14, left + 96, right - 58 - left - 96
+        share = (value - low) / (high - low) if np.isfinite(high - low) else 0.5
+        zero = (0 - low) / (high - low) if np.isfinite(high - low) and low < 0 < high else 0.0
+        canvas.text(_action_name(session, index), left, middle, 17, width=90)
+        canvas.rect(start, middle - 7, length, 14, mix(CARD, LINE, 0.5), 4)
+        canvas.rect(start + length * min(share, zero), middle - 7, length * abs(share - zero), 14, BLUE, 3)
+        canvas.text(_number(float(value), sign=True), right, middle, 17, align="right")
+        y += 26
+    return y
+
+
+def _draw_values(
+    session: "Session", canvas: Canvas, left: float, right: float, top: float, bottom: float
+) -> None:
+    """Draw the curve of what the policy expected over the episode so far, in games for the first player."""
+    values = [m.player * float(m.thought["value"]) for m in session.history if "value" in m.thought]
+    if len(values) < 2:
+        return
+    is_game = len(session.seats) == 2
+    low, high = (-1.0, 1.0) if is_game else (min(values), max(values))
+    values = values[:: len(values) // 300 + 1]
+    canvas.text(
+        f"value for {player_name(session, 1)}" if is_game else "value so far", left, top + 4, 15, MUTED
+    )
+    top += 20
+    for figure, y in ((high, top), (low, bottom)):
+        canvas.text(_number(figure, sign=is_game), right, y, 14, MUTED, "right")
+        canvas.line([(left, y), (right - 52, y)], mix(CARD, LINE, 0.6), 1)
+    width, span = right - 52 - left, max(high - low, 1e-9)
+    points = [
+        (
+            left + width * k / (len(values) - 1),
+            bottom - (bottom - top) * min(1.0, max(0.0, (value - low) / span)),
+        )
+        for k, value in enumerate(values)
+    ]
+    canvas.line(points, BLUE, 2)
+
+
+def _draw_result(
+    session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float
+) -> None:
+    moment = session.moment
+    canvas.text(
+        "truncated" if moment.truncated and not moment.terminated else "terminated", left, y + 24, 16, MUTED
+    )
+    outcome = moment.episode_return if len(session.seats) == 2 else 0.0
+    color = FIRST if outcome > 0 else SECOND if outcome < 0 else TEXT
+    canvas.text(_result(session), left, y + 50, 26, color, width=right - left)
+    y += 86
+    for name, value in moment.metrics.items():
+        if y > bottom - 14:
+            break
+        canvas.text(name.replace("_", " "), left, y, 18, MUTED, width=right - left - 96)
+        canvas.text(_number(value), right, y, 18, align="right")
+        y += 25
+    if bottom - y > 80:
+        _draw_values(session, canvas, left, right, y + 6, bottom - 14)
+
+
+def _draw_keys(session: "Session", canvas: Canvas, y: float) -> None:
+    x = 20.0
+    for keys, meaning in _help(session):
+        for key in keys.split():
+            width = max(24.0, canvas.text_width(key, 15) + 12)
+            canvas.rect(x, y - 11, width, 22, CARD, 5)
+            if key in ("left", "right"):
+                _draw_arrow(canvas, x + width / 2, y, -1 if key == "left" else 1)
+            else:
+                canvas.text(key, x + width / 2, y, 15, TEXT, "center")
+            x += width + 4
+        canvas.text(meaning, x + 3, y, 16, MUTED)
+        x += canvas.text_width(meaning, 16) + 20
+
+
+def _draw_arrow(canvas: Canvas, x: float, y: float, side: int) -> None:
+    canvas.polygon([(x + 5 * side, y), (x - 3 * side, y - 5), (x - 3 * side, y + 5)], TEXT)
+
+
+def _number(value: float, sign: bool = False) -> str:
+    """Return a figure in at most about seven characters, with a true minus sign."""
+    if not np.isfinite(value):
+        return "nan" if np.isnan(value) else "∞" if value > 0 else "−∞"
+    size = abs(value)
+    is_whole = size == int(size) and not sign
+    digits = 0 if is_whole or size >= 1000 else 1 if size >= 100 else 2
+    text = f"{value:{'+' if sign else ''}.{digits}f}" if size < 1e6 else f"{value:.2e}"
+    return text.replace("-", "−")
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+
+def seat_label(session: "Session", player: int) -> str:
+    """Return who sits there, in a word or two."""
+    seat = session.seats[player]
+    if seat is None or seat == HUMAN:
+        return "random" if seat is None else "you"
+    return str(getattr(seat, "name", type(seat).__name__))
+
+
+def player_name(session: "Session", player: int) -> str:
+    """Return what the game calls the first (+1) or second (−1) player."""
+    return getattr(session.environment.drawing, "PLAYER_NAMES", ("first", "second"))[0 if player > 0 else 1]
+
+
+def _action_name(session: "Session", action: int) -> str:
+    """Return the label of a discrete action, or of a component of a continuous one."""
+    names = getattr(session.environment.drawing, "ACTION_NAMES", ())
+    return names[action] if action < len(names) else str(action)
+
+
+def _status(session: "Session") -> tuple[str, Color]:
+    if session.moment.is_over:
+        return "over", RED
+    if session.awaits_person and not session.is_real_time:
+        return "your move", BLUE
+    return ("paused", YELLOW) if session.paused else ("playing", GREEN)
+
+
+def _thought(session: "Session") -> tuple[Mapping[str, Any], bool]:
+    """Return what the policy to move says; on a person's move what the last policy said, and True."""
+    if not session.awaits_person:
+        return session.moment.thought, False
+    return next((moment.thought for moment in reversed(session.history) if moment.thought), {}), True
+
+
+def _result(session: "Session") -> str:
+    outcome = session.moment.episode_return
+    if len(session.seats) == 1:
+        return f"return {_number(outcome)}"
+    if outcome == 0:
+        return "draw"
+    winner = 1 if outcome > 0 else -1
+    seats = list(session.seats.values())
+    if seats.count(HUMAN) == 1:
+        return "you win" if session.seats[winner] == HUMAN else "you lose"
+    return f"{player_name(session, winner)} wins"
+
+
+def _hint(session: "Session") -> str:
+    """Return what a person may do now."""
+    keys = list(session.keys)
+    if not session.awaits_person:
+        return ""
+    if session.is_real_time:
+        return f"{'press' if session.paused else 'hold'} {' or '.join(keys)}"
+    ways = ["click"] if hasattr(session.environment.drawing, "action_from_click") else []
+    ways += [f"press {keys[0]}–{keys[-1]}" if len(keys) > 3 else f"press {' or '.join(keys)}"] if keys else []
+    return " or ".join(ways)
+
+
+def _help(session: "Session") -> list[tuple[str, str]]:
+    """Return (keys, what they do), as they are now."""
+    is_game = session.is_played and not session.is_real_time
+    back, forth = ("backspace", "return") if {"left", "right"} & set(session.keys) else ("left", "right")
+    space = "next" if session.moment.is_over else "go" if session.paused else "pause"
+    step = [] if is_game else [(forth, "step")]
+    rest = [("+ −", "speed"), ("R", "restart"), ("N", "next copy"), ("Q", "quit")]
+    return [("space", space), *step, (back, "undo" if is_game else "back"), *rest]
