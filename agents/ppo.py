@@ -24,15 +24,14 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 
-from rlkit.evaluation import run_episodes
+from rlkit.evaluation import Judge
 from rlkit.learning import saving
 from rlkit.learning.actor_critic import ActorCritic, NetworkPolicy, flat_obs, flat_obs_shape, in_space
 from rlkit.learning.normalize import ReturnScale, RunningMoments
 from rlkit.learning.past_selves import PastSelves
 from rlkit.learning.returns import generalized_advantages
 from rlkit.registry import make_batch
-
-EVALUATION_SEED = 1_000_000_007  # far from the seeds of training
+from rlkit.viewing.episode import episode_gif
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ class Config:
     eval_interval: int = 100_000  # steps between evaluations; 0: never, and the last policy is kept
     eval_episodes: int = 100  # episodes of an evaluation
     checkpoint_interval: int = 500_000  # steps between checkpoints
+    picture_interval: int = 1_000_000  # steps between animated episodes in TensorBoard; 0: none
     threads: int = 1  # that step the environment
     torch_threads: int = 1  # that multiply matrices; more is slower beside any other work
     device: str = "cpu"  # or cuda, mps
@@ -359,6 +359,8 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
     learner = Learner(environment, config, run.seed)
     if checkpoint is not None:
         learner.restore(checkpoint.tensors, checkpoint.facts)
+    options = {"level": config.level, **config.params}
+    judge = Judge(environment, config.eval_episodes, options) if config.eval_interval else None
     while learner.total_steps < config.total_steps and not run.stop_requested:
         start = time.perf_counter()
         figures, last_values = collect(learner)
@@ -368,8 +370,10 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         is_end = learner.total_steps >= config.total_steps
         if learner.pool is not None and learner.crosses(config.pool_interval):
             learner.pool.add(learner.total_steps, learner.policy_of(deepcopy(learner.network)).probabilities)
-        if config.eval_interval and (learner.crosses(config.eval_interval) or is_end):
-            figures |= evaluate(learner)
+        if judge is not None and (learner.crosses(config.eval_interval) or is_end):
+            figures |= evaluate(learner, judge)
+        if config.picture_interval and environment.drawing and (learner.crosses(config.picture_interval) or is_end):
+            run.log_gif(learner.total_steps, "rollout", episode_gif(environment, learner.policy, run.seed, options))
         timing = {"time/steps_per_second": config.rollout_size / seconds, "time/collect_share": (collected - start) / seconds}
         run.log(learner.total_steps, figures, timing=timing)
         if run.progress is not None:
@@ -380,34 +384,14 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
     return learner.policy_of(learner.best if config.eval_interval else learner.network)
 
 
-def evaluate(learner: Learner) -> dict[str, float]:
-    """Score the present policy and keep it if it is the best so far.
-
-    One player: the mean return of greedy episodes from fixed seeds. Two players: the mean result of games in
-    which both sides draw from their policies, against the best so far; better than even replaces it.
-    """
-    environment, config = learner.environment, learner.config
-    opponent = policy_opponent_of(learner)
-    episodes = run_episodes(
-        environment, learner.policy_of(learner.network), config.eval_episodes, EVALUATION_SEED,
-        deterministic=environment.num_players == 1, episode_stats=True,
-        **_env_options(environment, config, opponent),
-    )  # fmt: skip
-    score = float(episodes.returns.mean())
-    is_best = score > (learner.best_score if environment.num_players == 1 else 0.0)
+def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
+    """Score the present policy, keep it if it is the best so far, and return figures for the log."""
+    candidate, best = learner.policy_of(learner.network), learner.policy_of(learner.best)
+    figures, score, is_best = judge(candidate, best, learner.best_score)
     if is_best:
         learner.best_score = score
         learner.best.load_state_dict(learner.network.state_dict())
-    return {
-        "eval/episode_return": score,
-        "eval/episode_length": float(episodes.lengths.mean()),
-        **{f"eval/{name}": float(values.mean()) for name, values in episodes.metrics.items()},
-    }
-
-
-def policy_opponent_of(learner: Learner) -> Any:
-    """Return the best policy so far, as the opponent that a new one must beat."""
-    return learner.policy_of(learner.best)
+    return figures
 
 
 def load(run: Any, environment: Any) -> NetworkPolicy:

@@ -87,7 +87,7 @@ def card_of(path: Path, session: dict[str, Any]) -> tuple[dict[str, Any], list[s
     if not os.path.lexists(path):
         return session | {"ended": None, "wall_seconds": 0.0, "resumes": [], "scores": {}}, []
     card = read_json(path)
-    kinds = {"wall_seconds": (int, float), "resumes": list, "scores": dict}
+    kinds: dict[str, Any] = {"wall_seconds": (int, float), "resumes": list, "scores": dict}
     for key, kind in kinds.items():
         if not isinstance(card.get(key), kind):
             raise RunError(
@@ -100,15 +100,12 @@ def card_of(path: Path, session: dict[str, Any]) -> tuple[dict[str, Any], list[s
 
 def _differences(earlier: dict[str, Any], later: dict[str, Any]) -> list[str]:
     """What may change results, one phrase each: "torch '2.12.0', now '2.13.0'"."""
-    found = []
+    pairs = [("commit", earlier.get("commit"), later["commit"])]
     for part in ("versions", "machine"):
         old = earlier.get(part)
-        for name, new in later[part].items() if isinstance(old, dict) else ():
-            if old.get(name) != new:
-                found.append(f"{name} {shown(old.get(name))}, now {shown(new)}")
-    if earlier.get("commit") != later["commit"]:
-        found.append(f"commit {shown(earlier.get('commit'))}, now {shown(later['commit'])}")
-    return found
+        if isinstance(old, dict):
+            pairs += [(name, old.get(name), new) for name, new in later[part].items()]
+    return [f"{name} {shown(old)}, now {shown(new)}" for name, old, new in pairs if old != new]
 
 
 def session(command: list[str] | None) -> dict[str, Any]:

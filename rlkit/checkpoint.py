@@ -157,7 +157,8 @@ def _is_intact(folder: Path, step: int) -> bool:
 
 def encode(checkpoint: Checkpoint) -> dict[str, bytes]:
     """The files of a checkpoint, by name."""
-    arrays, tensors = {}, {}
+    arrays: dict[str, np.ndarray] = {}
+    tensors: dict[str, Any] = {}
     for name, value in sorted(checkpoint.tensors.items()):
         (arrays if isinstance(value, np.ndarray) else tensors)[name] = value
     files = {FACTS: encode_json(checkpoint.facts, "facts of a checkpoint")}

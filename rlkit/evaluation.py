@@ -21,13 +21,14 @@ class Yardstick:
         reference: one line: what the reference is, and whether it is the optimum.
         policies: named classical controllers and solvers, each a function of the params record that builds it;
             the first is the reference.
-        score: figures of a policy beyond its return, name → value (shares in [0, 1]); None: returns are all.
+        score: figures of a policy beyond its return, name → value (shares in [0, 1]); None: returns are all. The
+            flag asks for the final figure; without it positions kept for tuning are used, where there are such.
         explain: for `rlkit yardstick ENV`: the reference for given moves or in general, as JSON-able facts.
     """
 
     reference: str
     policies: Mapping[str, Callable[[Any], Policy]]
-    score: Callable[[Policy], dict[str, float]] | None = None
+    score: Callable[[Policy, bool], dict[str, float]] | None = None
     explain: Callable[[str], dict[str, Any]] | None = None
 
 
@@ -144,9 +145,54 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
             rows[name]["return"] = mean_interval(episodes.returns)
             rows[name].update({metric: mean_interval(values) for metric, values in episodes.metrics.items()})
         if is_scored:
-            rows[name].update(yardstick.score(player))
+            rows[name].update(yardstick.score(player, True))
     score = math.nan
     if yardstick is not None and environment.num_players == 1:
         reference = rows[next(iter(yardstick.policies))]["return"].mean
         score = normalized_score(rows["agent"]["return"].mean, rows["random"]["return"].mean, reference)
     return Report(rows, score)
+
+
+EVALUATION_SEED = 1_000_000_007  # far from the seeds of training
+
+
+class Judge:
+    """Scores policies while they are trained, always on the same seeded episodes.
+
+    One player: the mean return of greedy episodes; the highest so far is best. Two players: the mean result of
+    games in which both sides draw from their policies, against the best so far; better than even is best.
+
+    Args:
+        environment: an `Environment` or an `ExternalEnvironment`.
+        num_episodes: of each judgement.
+        options: of `BatchEnv`, without `opponent`.
+    """
+
+    def __init__(self, environment: Any, num_episodes: int, options: Mapping[str, Any]):
+        self._environment, self._num_episodes, self._options = environment, num_episodes, dict(options)
+        self._is_game = environment.num_players == 2
+        yardstick = environment.yardstick
+        self._score = yardstick.score if yardstick is not None else None
+        self._anchors: tuple[float, float] | None = None
+        if yardstick is not None and not self._is_game:
+            reference = next(iter(yardstick.policies.values()))(environment.params(**self._options)[0])
+            floor, top = (self._play(p).returns.mean() for p in (random_policy(environment), reference))
+            self._anchors = (float(floor), float(top))
+
+    def _play(self, policy: Policy, **options: Any) -> Episodes:
+        return run_episodes(
+            self._environment, policy, self._num_episodes, EVALUATION_SEED,
+            deterministic=not self._is_game, episode_stats=True, **self._options, **options,
+        )  # fmt: skip
+
+    def __call__(self, policy: Policy, best: Policy, best_score: float) -> tuple[dict[str, float], float, bool]:
+        """Return (figures for the log, score, whether `policy` is the new best)."""
+        episodes = self._play(policy, opponent=best) if self._is_game else self._play(policy)
+        score = float(episodes.returns.mean())
+        figures = {"eval/episode_return": score, "eval/episode_length": float(episodes.lengths.mean())}
+        figures |= {f"eval/{name}": float(values.mean()) for name, values in episodes.metrics.items()}
+        if self._anchors is not None:
+            figures["eval/score"] = normalized_score(score, *self._anchors)
+        if self._score is not None:
+            figures |= {f"eval/{name}": value for name, value in self._score(policy, False).items()}
+        return figures, score, score > (0.0 if self._is_game else best_score)

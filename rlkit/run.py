@@ -80,7 +80,7 @@ class Run:
     _writer: _Writer | None = field(default=None, repr=False)
     _stop: bool = field(default=False, repr=False)
     _deadline: float = field(default=math.inf, repr=False)
-    progress: Any = field(default=None, repr=False)  # has update(step, total_steps, figures); set by who shows it
+    progress: Any = field(default=None, repr=False)  # update(step, total_steps, figures), set by who shows it
 
     # Making and opening ------------------------------------------------------------------------------------
 
@@ -113,7 +113,8 @@ class Run:
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
             raise RunError(
-                f"cannot make a run folder in {parent}: {reason(error)}; start where you can write"
+                f"cannot make a run below the folder {parent}: {reason(error)}; "
+                "start in one with room that you can write to"
             ) from None
         run = cls.open(folder)
         with ExitStack() as files:
@@ -152,8 +153,8 @@ class Run:
             checkpoint = self.load(step) if step is not None or self.steps() else None
             log = self._log_at(checkpoint)
             if checkpoint is not None:
-                newer = [number for number in self.steps() if number > checkpoint.step]
-                checkpoints.remove(self._checkpoints, newer)
+                kept = [number for number in self.steps() if number <= checkpoint.step][-KEPT_CHECKPOINTS:]
+                checkpoints.remove(self._checkpoints, sorted({*self.steps()} - {*kept}))
             replace_file(self.folder / LOG, log)
             self._start(files, log, checkpoint.step + 1 if checkpoint else 0, command)
         return checkpoint

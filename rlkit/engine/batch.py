@@ -14,7 +14,7 @@ from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
-from rlkit.engine.turns import resolve_opponent
+from rlkit.engine.turns import check_replies, resolve_opponent
 from rlkit.environment import Environment
 
 # The engine's notes on the episode each copy is in; with the state they are all that decides the future.
@@ -66,7 +66,8 @@ class BatchEnv(VectorEnv):
         opponent: two-player games: "random", "self" (one step is one ply, everything from the mover's side),
             the name of one of the yardstick's policies such as "solver", a run folder, or a policy. Seats
             alternate from episode to episode; an opponent never changes within one.
-        autoreset_mode: NEXT_STEP, SAME_STEP or DISABLED (then reset with `options={"reset_mask": bool [N]}`).
+        autoreset_mode: "next_step", "same_step" or "disabled" (then reset with
+            `options={"reset_mask": bool [N]}`), or Gymnasium's enum.
         episode_stats: give returns `r`, lengths `l` and the metrics of ended episodes as `info["episode"]`.
         threads: slices of the batch stepped at once; fewer where a slice would have under `MIN_SLICE` copies.
         copy: return fresh arrays; False returns the buffers, which the next step overwrites.
@@ -98,7 +99,7 @@ class BatchEnv(VectorEnv):
         self.num_envs = num_envs
         self.params = environment.params(level, **params)
         self.render_mode = render_mode
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {
             "autoreset_mode": self.autoreset_mode,
             "render_modes": ["rgb_array"],
@@ -114,12 +115,14 @@ class BatchEnv(VectorEnv):
         self._is_reset = False
         self._kernels = bind(kernels, environment.rules)
         self._check = ActionCheck(self.single_action_space, num_envs, self._kernels, raises=illegal_actions == "raise")
+        if self.opponent is not None and not self._check.num_actions:
+            raise ValueError(f"{environment.name}: an opponent needs a Discrete action space; use opponent='self'")
         self._make_buffers()
         num_slices = max(1, min(threads, num_envs // MIN_SLICE))
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
         self._slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
         self._pool = ThreadPoolExecutor(num_slices) if num_slices > 1 else None
-        with compiling(self._kernels, environment.id):
+        with compiling(self._kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
             self._warm_up()
 
     # --- Gymnasium ----------------------------------------------------------------------------------------------
@@ -271,16 +274,17 @@ class BatchEnv(VectorEnv):
         kernel = self._kernels
         while num_waiting:
             self._run(kernel.ask_opponent, *self._core, self._waiting, self._obs, self._masks, self._uniforms)
-            self._replies[:] = self.opponent(
+            replies = self.opponent(
                 as_obs(self._obs), self._masks, self._waiting, self._uniforms, self.episodes["draw"]
             )
-            replies = self._run(
-                kernel.opponent_ply, *self._core, self.episodes, self._replies, self._masks, *self._limits,
-                *self._results, self._waiting, self._fresh,
+            check_replies(self.opponent, np.asarray(replies), self._waiting, self._masks, self._check.num_actions)
+            self._replies[:] = replies
+            num_waiting = sum(
+                self._run(
+                    kernel.opponent_ply, *self._core, self.episodes, self._replies, *self._limits,
+                    *self._results, self._waiting, self._fresh,
+                )
             )  # fmt: skip
-            if any(bad >= 0 for _, bad in replies):
-                raise RuntimeError(f"the opponent {self.opponent!r} chose an illegal action")
-            num_waiting = sum(waiting for waiting, _ in replies)
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> tuple[np.ndarray, np.ndarray]:
         """Return (seeds [N] uint64, which copies to seed [N] bool)."""
@@ -303,11 +307,12 @@ class BatchEnv(VectorEnv):
 
     def _info(self, num_done: int, num_illegal: int) -> dict[str, Any]:
         info: dict[str, Any] = {}
+        everywhere = self._all.copy() if self._copy else self._all
         if self._masks.shape[1]:
             info["action_mask"] = self._masks.copy() if self._copy else self._masks
-            info["_action_mask"] = self._all
+            info["_action_mask"] = everywhere
         if self.environment.num_players == 2 and self.opponent is None:
-            info["player"], info["_player"] = self.states["player"].copy(), self._all
+            info["player"], info["_player"] = self.states["player"].copy(), everywhere
         if num_illegal:
             info["illegal_action"] = info["_illegal_action"] = self._check.illegal.copy()
         if not num_done:
@@ -323,6 +328,8 @@ class BatchEnv(VectorEnv):
             if self._masks.shape[1]:
                 final_info["action_mask"] = self._final_masks.copy() if self._copy else self._final_masks
                 final_info["_action_mask"] = done
+            if num_illegal:
+                final_info["illegal_action"] = final_info["_illegal_action"] = self._check.illegal.copy()
             info["final_obs"], info["_final_obs"] = self._out(self._final_obs), done
             info["final_info"], info["_final_info"] = final_info, done
         return info
@@ -348,8 +355,16 @@ class BatchEnv(VectorEnv):
         kernel.awaiting_opponent(states, episodes, flags, flags)
         kernel.our_ply(*core, episodes, actions, flags, *self._limits, *results, flags, flags)
         kernel.ask_opponent(*core, flags, obs, masks, self._uniforms[none])
-        kernel.opponent_ply(*core, episodes, actions, masks, *self._limits, *results, flags, flags)
+        kernel.opponent_ply(*core, episodes, self._replies[none], *self._limits, *results, flags, flags)
         kernel.end_plies(*core, episodes, self._mode, *results, *finals, flags, flags)
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return the mode, also of its name or value in any spelling: "next_step", "NEXT_STEP", "NextStep"."""
+    for known in AutoresetMode:
+        if mode is known or (isinstance(mode, str) and mode.lower().replace("_", "") == known.value.lower()):
+            return known
+    raise ValueError(f"autoreset_mode={mode!r} must be 'next_step', 'same_step' or 'disabled'")
 
 
 def _check_choices(num_envs: int, threads: int, illegal_actions: str, render_mode: str | None) -> None:
@@ -373,4 +388,4 @@ def _reset_mask(options: dict[str, Any] | None, num_envs: int) -> np.ndarray:
     where = options["reset_mask"]
     if not isinstance(where, np.ndarray) or where.dtype != np.bool_ or where.shape != (num_envs,) or not where.any():
         raise ValueError(f"options['reset_mask'] must be a bool array of shape ({num_envs},) with a True in it")
-    return where
+    return where.copy()  # contiguous and writable: of the type that is compiled

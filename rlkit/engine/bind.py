@@ -9,6 +9,7 @@ never hits for loops made in a factory that closes over the rules (it would comp
 """
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import inspect
@@ -27,9 +28,11 @@ import numba
 import numpy as np
 
 from rlkit.engine import interface
-from rlkit.engine.jit import CacheError, cache_folder
+from rlkit.engine.explain import explain, is_from_numba
+from rlkit.engine.jit import INTERPRETED, NUMBA_CONFIG, CacheError, cache_folder
 
 _UNUSED_DAYS = 60  # cache folders not touched for so long are removed when a new one is made
+_OUR_FOLDER = re.compile(r"\w+-\w+-[0-9a-f]{16}|\.new-\w+")
 
 
 class RulesError(TypeError):
@@ -49,7 +52,9 @@ def bind(module: types.ModuleType, rules: types.ModuleType | None = None) -> typ
     if rules is not None:
         for name in interface.REQUIRED:
             if not callable(getattr(rules, name, None)):
-                raise RulesError(f"{rules.__file__}: rules must define {name}(); see rlkit/engine/interface.py")
+                raise RulesError(
+                    f"{rules.__file__}: rules must define {name}(); see rlkit/engine/interface.py"
+                )
     key = _content_hash(module, rules)
     label = rules.__name__.removesuffix(".rules").rsplit(".", 1)[-1] if rules else "plain"
     short_name = module.__name__.rsplit(".", 1)[-1]
@@ -60,9 +65,9 @@ def bind(module: types.ModuleType, rules: types.ModuleType | None = None) -> typ
     return sys.modules[name]
 
 
-def is_compiled(bound: types.ModuleType) -> bool:
-    """Return whether some compiled code of a bound module already lies in the cache."""
-    return any((Path(bound.__file__ or "").parent / "__pycache__").glob("*.nbi"))
+def is_compiled(bound: types.ModuleType, function: str = "*") -> bool:
+    """Return whether compiled code of a bound module, or of one function in it, already lies in the cache."""
+    return any((Path(bound.__file__ or "").parent / "__pycache__").glob(f"*.{function}-*.nbi"))
 
 
 class compiling:
@@ -71,37 +76,36 @@ class compiling:
     Args:
         bound: the module made by `bind`.
         what: what is being compiled, for the progress line on standard error.
+        function: one of the functions about to be called, to know whether they are compiled; default: any.
 
     Raises:
         RulesError: a Numba typing error, as file, line and one sentence.
     """
 
-    def __init__(self, bound: types.ModuleType, what: str):
-        self._cold = not is_compiled(bound) and not numba.config.DISABLE_JIT
+    def __init__(self, bound: types.ModuleType, what: str, function: str = "*"):
+        self._bound = bound
+        self._cold = not is_compiled(bound, function) and not INTERPRETED
         self._what = what
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
         if self._cold:
-            print(f"rlkit: compiling {self._what} (once, usually 10 to 30 s) …", end="", file=sys.stderr, flush=True)
+            print(
+                f"rlkit: compiling {self._what} (once, some seconds) …",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if self._cold:
             print(f" {time.perf_counter() - self._start:.0f} s", file=sys.stderr, flush=True)
-        if isinstance(error, numba.core.errors.NumbaError):
-            raise RulesError(explain(error)) from None
-
-
-def explain(error: Exception) -> str:
-    """Return one line for a Numba error: the innermost file and line it names, and its core sentence."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
-    places = [m for line in lines if (m := re.search(r'File "(.+?)", line (\d+)', line))]
-    place = next((m for m in reversed(places) if "rlkit_cache" not in m[1]), None)
-    skip = ("Failed in", "During:", "File ", "There are", "- Resolution", "<source elided>", "In definition", "No match")
-    said = [t for line in lines if (t := line.strip(" >-\t")) and not t.startswith(skip)]
-    sentence = next((t for t in said if "annot" in t or "nknown" in t or "nvalid" in t or "not " in t), said[0] if said else "")
-    where = f"{place[1]}:{place[2]}: " if place else ""
-    return f"{where}the rules cannot be compiled: {sentence}; run with NUMBA_DISABLE_JIT=1 to debug them in plain Python"
+        if isinstance(error, OSError):
+            raise CacheError(
+                f"cannot write compiled code ({error.strerror}); set RLKIT_CACHE to another folder"
+            ) from None
+        if isinstance(error, Exception) and is_from_numba(error):
+            raise RulesError(explain(error, self._bound)) from None
 
 
 # --- what is compiled: its hash ---------------------------------------------------------------------------------
@@ -109,7 +113,13 @@ def explain(error: Exception) -> str:
 
 def _content_hash(module: types.ModuleType, rules: types.ModuleType | None) -> str:
     digest = hashlib.sha256()
-    versions = (sys.version, numba.__version__, llvmlite.__version__, np.__version__, _rewritten_source(module, rules))
+    versions = (
+        sys.version,
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        _rewritten_source(module, rules),
+    )
     digest.update("\0".join(versions).encode())
     seen: set[int] = set()
     for root in (module, rules):
@@ -127,40 +137,60 @@ def _python_function(value: Any) -> types.FunctionType | None:
 def _hash_value(digest: "hashlib._Hash", value: Any, seen: set[int]) -> None:
     """Feed a function with everything it reaches, or a constant, into `digest`."""
     function = _python_function(value)
-    if function is None:
-        if isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype.descr}{value.shape}".encode() + value.tobytes())
-        elif not isinstance(value, types.ModuleType):
-            digest.update(repr(value).encode())
-        return
-    if id(function) in seen or (function.__module__ or "").split(".")[0] in ("numba", "numpy"):
-        return
-    seen.add(id(function))
-    digest.update(function.__qualname__.encode() + function.__module__.encode())
-    digest.update(_source_of(function).encode())
-    for cell in function.__closure__ or ():
-        _hash_value(digest, cell.cell_contents, seen)
+    if function is not None:
+        if id(function) not in seen and (function.__module__ or "").split(".")[0] not in ("numba", "numpy"):
+            seen.add(id(function))
+            _hash_function(digest, function, seen)
+            digest.update(repr(sorted(getattr(value, "targetoptions", {}).items())).encode())
+    elif isinstance(value, np.ndarray):
+        digest.update(f"{value.dtype.descr}{value.shape}".encode() + value.tobytes())
+    elif isinstance(value, (tuple, list)):
+        digest.update(f"{type(value).__name__} of {len(value)}".encode())
+        for item in value:
+            _hash_value(digest, item, seen)
+    elif not isinstance(value, types.ModuleType):
+        digest.update(
+            re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
+        )  # addresses differ between processes
+
+
+def _hash_function(digest: "hashlib._Hash", function: types.FunctionType, seen: set[int]) -> None:
+    # The byte code in memory and not the source on disk: it is what gets compiled, also when the file has
+    # been edited since it was imported.
+    digest.update(f"{function.__module__}.{function.__qualname__}".encode())
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *cells):
+        _hash_value(digest, value, seen)
     for code in _codes(function.__code__):
-        for name in code.co_names:
-            found = function.__globals__.get(name)
-            if isinstance(found, types.ModuleType):  # helpers reached as module.helper
-                for attribute in code.co_names:
-                    if attribute in vars(found):
-                        _hash_value(digest, vars(found)[attribute], seen)
-            elif found is not None:
-                digest.update(name.encode())
-                _hash_value(digest, found, seen)
+        constants = [repr(c) for c in code.co_consts if not isinstance(c, (types.CodeType, frozenset))]
+        constants += [repr(sorted(map(repr, c))) for c in code.co_consts if isinstance(c, frozenset)]
+        names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        digest.update(code.co_code + repr((constants, names, code.co_argcount, code.co_flags)).encode())
+        _hash_globals(digest, [function.__globals__], code.co_names, seen)
+
+
+def _hash_globals(
+    digest: "hashlib._Hash", places: list[dict], names: tuple[str, ...], seen: set[int]
+) -> None:
+    """Feed what `names` mean in `places`, and in the modules that are reached through them, into `digest`."""
+    for place in places:
+        for name in names:
+            value = place.get(name)
+            if not isinstance(value, types.ModuleType):
+                if name in place:
+                    digest.update(name.encode())
+                    _hash_value(digest, value, seen)
+            elif value.__name__.split(".")[0] not in ("numba", "numpy", "math") and not any(
+                vars(value) is known for known in places
+            ):
+                places.append(vars(value))  # helpers reached as module.helper
 
 
 def _codes(code: types.CodeType) -> list[types.CodeType]:
-    return [code, *(c for const in code.co_consts if isinstance(const, types.CodeType) for c in _codes(const))]
-
-
-def _source_of(function: types.FunctionType) -> str:
-    try:
-        return inspect.getsource(function)
-    except OSError:  # made by exec: its byte code will do
-        return repr([(c.co_code, c.co_consts, c.co_names) for c in _codes(function.__code__)])
+    return [
+        code,
+        *(c for const in code.co_consts if isinstance(const, types.CodeType) for c in _codes(const)),
+    ]
 
 
 # --- the generated module ---------------------------------------------------------------------------------------
@@ -211,16 +241,21 @@ def _write_once(folder_name: str, module_name: str, source: str) -> Path:
             except OSError:  # the other process was first
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
-            raise CacheError(f"cannot write to the cache folder {base} ({error.strerror}); set RLKIT_CACHE") from None
-    os.utime(folder)  # used today
+            raise CacheError(
+                f"cannot write to the cache folder {base} ({error.strerror}); set RLKIT_CACHE"
+            ) from None
+    with contextlib.suppress(OSError):  # a cache on a read-only disk is as good
+        os.utime(folder)  # used today
     return folder / f"{module_name}.py"
 
 
 def _remove_unused(base: Path) -> None:
+    """Remove our own folders that nobody used for long; whatever else lies in `base` is not ours."""
     oldest = time.time() - _UNUSED_DAYS * 86400
     for folder in base.iterdir():
-        if folder.is_dir() and folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process may be removing or renaming it
+            if _OUR_FOLDER.fullmatch(folder.name) and folder.is_dir() and folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _load(name: str, path: Path) -> types.ModuleType:
@@ -229,9 +264,12 @@ def _load(name: str, path: Path) -> types.ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks the module up by name while it compiles
+    others, NUMBA_CONFIG.CACHE_DIR = NUMBA_CONFIG.CACHE_DIR, ""  # NUMBA_CACHE_DIR is for other code than ours
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        NUMBA_CONFIG.CACHE_DIR = others
     return module

@@ -15,7 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 # into inf/nan instead of an exception, because rules raise nothing and the checks would cost a branch each.
 _FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
 
-INTERPRETED = bool(numba.config.DISABLE_JIT)  # NUMBA_DISABLE_JIT=1: everything runs as plain Python
+NUMBA_CONFIG: Any = numba.config
+INTERPRETED = bool(NUMBA_CONFIG.DISABLE_JIT)  # NUMBA_DISABLE_JIT=1: everything runs as plain Python
 
 
 def jit(function: F) -> F:
@@ -51,8 +52,11 @@ def cache_folder() -> Path:
             f"cannot use the cache folder {folder} ({error.strerror}); set RLKIT_CACHE to a folder you own"
         ) from None
     if hasattr(os, "getuid"):
+        own = "set RLKIT_CACHE to a folder of your own"
         if facts.st_uid != os.getuid():
-            raise CacheError(f"the cache folder {folder} belongs to another user; set RLKIT_CACHE to a folder you own")
+            raise CacheError(f"the cache folder {folder} belongs to another user; {own}")
+        if stat.S_IMODE(facts.st_mode) & 0o022 and any(folder.iterdir()):
+            raise CacheError(f"others may write to the cache folder {folder}; {own}")
         if stat.S_IMODE(facts.st_mode) & 0o077:
             folder.chmod(0o700)
     return folder.absolute()

@@ -178,25 +178,22 @@ def ask_opponent(states, params, stride, waiting, obs, masks, uniforms):
 
 @jit
 def opponent_ply(
-    states, params, stride, episodes, actions, masks, illegal_reward, max_steps,
+    states, params, stride, episodes, actions, illegal_reward, max_steps,
     rewards, terminated, truncated, waiting, fresh,
 ):  # fmt: skip
-    """Apply the opponent's actions where it is to move; return (copies still waiting, first illegal one or −1)."""
+    """Apply the opponent's actions, which are legal, where it is to move; return the copies still waiting."""
     num_waiting = 0
     for i in range(states.shape[0]):
         if not waiting[i]:
             continue
         state, episode, param = states[i], episodes[i], params[i * stride]
-        action = actions[i]
-        if action < 0 or (masks.shape[1] > 0 and (action >= masks.shape[1] or not masks[i, action])):
-            return num_waiting, i
-        reward, is_terminated, is_truncated = _advance(state, param, action, False, illegal_reward, max_steps)
+        reward, is_terminated, is_truncated = _advance(state, param, actions[i], False, illegal_reward, max_steps)
         if not fresh[i]:
             rewards[i] -= reward
             terminated[i], truncated[i] = is_terminated, is_truncated
         waiting[i] = not is_terminated and player(state) != episode.seat
         num_waiting += waiting[i]
-    return num_waiting, -1
+    return num_waiting
 
 
 @jit

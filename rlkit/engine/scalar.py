@@ -42,7 +42,7 @@ class ScalarEnv(gymnasium.Env):
         obs, reward, terminated, truncated, info = self._batch.step(np.asarray(action)[None])
         return _first(obs), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _single_info(info)
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """Return the picture, uint8 [H, W, 3], under `render_mode="rgb_array"`."""
         frames = self._batch.render()
         return frames[0] if frames else None

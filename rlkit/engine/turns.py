@@ -66,6 +66,27 @@ def sample(weights: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
     return actions
 
 
+def check_replies(
+    opponent: Opponent, replies: np.ndarray, waiting: np.ndarray, masks: np.ndarray, num_actions: int
+) -> None:
+    """Refuse an opponent's `replies` [N] unless they are legal in the copies that are `waiting` for them.
+
+    Raises:
+        RuntimeError: the actions are not whole numbers [N], or one is outside the space or masked.
+    """
+    if replies.shape != waiting.shape or not np.issubdtype(replies.dtype, np.integer):
+        raise RuntimeError(
+            f"the opponent {opponent!r} gave actions of shape {replies.shape} and dtype {replies.dtype}, not one "
+            f"whole number for each of {waiting.shape[0]} copies"
+        )
+    bad = waiting & ((replies < 0) | (replies >= num_actions))
+    if masks.shape[1] and not bad.any():
+        bad = waiting & (masks[np.arange(len(waiting)), np.where(waiting, replies, 0)] == 0)
+    if bad.any():
+        copy = int(np.flatnonzero(bad)[0])
+        raise RuntimeError(f"the opponent {opponent!r} chose action {replies[copy]}, illegal in copy {copy}")
+
+
 def policy_opponent(policy: Any) -> Opponent:
     """Return `policy` as an opponent: it samples where it offers `probabilities`, else plays its best action."""
 

@@ -8,13 +8,10 @@ times the size and averaged down once: edges are smooth and slow movements do no
 import functools
 import itertools
 import math
-import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 import pygame
 
 if TYPE_CHECKING:
@@ -116,10 +113,10 @@ class Canvas:
     def line(self, points: Iterable[Point], color: Color, width: float = 2) -> None:
         """Draw a line of `width` through two or more points; a thick one has round ends and corners."""
         corners = [(float(x), float(y)) for x, y in points]
+        half = max(width - 1 / self._factor, 0) / 2  # pygame's polygons include the pixels of their border
         for (x0, y0), (x1, y1) in itertools.pairwise(corners):
-            length = math.hypot(x1 - x0, y1 - y0)
-            if length > 0:
-                dx, dy = (x1 - x0) / length * width / 2, (y1 - y0) / length * width / 2
+            if length := math.hypot(x1 - x0, y1 - y0):
+                dx, dy = (x1 - x0) / length * half, (y1 - y0) / length * half
                 self.polygon(
                     [(x0 - dy, y0 + dx), (x0 + dy, y0 - dx), (x1 + dy, y1 - dx), (x1 - dy, y1 + dx)], color
                 )
@@ -129,9 +126,7 @@ class Canvas:
 
     def polygon(self, points: Iterable[Point], color: Color) -> None:
         """Fill a polygon of three or more points."""
-        corners = self._points(points)
-        pygame.draw.polygon(self._surface, color, corners)
-        pygame.draw.aalines(self._surface, color, True, corners)
+        pygame.draw.polygon(self._surface, color, self._points(points))
 
     def text(
         self,
@@ -170,7 +165,6 @@ class Canvas:
 
     def _points(self, points: Iterable[Point]) -> list[tuple[int, int]]:
         # In this order min() and max() also send NaN out of sight: a diverged state must not stop the viewer.
-        # Whole pixels, because pygame fills polygons to truncated corners but smooths along the exact ones.
         factor = self._factor
         return [
             (

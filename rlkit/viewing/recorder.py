@@ -4,6 +4,7 @@ Frames stream to a temporary file beside the target, which takes the target's na
 closed. So a recording of any length needs little memory, and one that fails leaves an older file alone.
 """
 
+import functools
 import io
 import os
 import secrets
@@ -43,12 +44,13 @@ class Recorder:
             endings = ", ".join(_ENCODERS)
             raise RecordError(f"cannot record to {str(path)!r}: the name must end in one of {endings}")
         if self.path.is_dir():
-            raise RecordError(f"cannot record to {str(path)!r}: a folder has that name")
+            raise RecordError(f"cannot record to {str(path)!r}: a folder has that name; choose another")
         self._temporary = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(4)}{suffix}")
         try:
             self._temporary.touch(exist_ok=False)
         except OSError as error:
-            raise RecordError(f"cannot record to {str(path)!r}: {error.strerror}") from None
+            hint = "name a folder that exists and that you may write to"
+            raise RecordError(f"cannot record to {str(path)!r} ({error.strerror}); {hint}") from None
         self._encoder: _Encoder | None = None
         self._shape: tuple[int, ...] = ()
         self._is_closed = False
@@ -168,6 +170,9 @@ class _Mp4:
         size = f"{width + width % 2}x{height + height % 2}"
         source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", f"{fps:.6g}", "-i", "-"]
         target = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-pix_fmt", "yuv420p"]
+        # Said aloud, because players guess the colours of untagged video by its size.
+        target += ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709"]
+        target += ["-color_primaries", "bt709", "-color_trc", "bt709"]
         # The prefix `file:` keeps a colon in the name from meaning a protocol.
         target += ["-movflags", "+faststart", "-f", "mp4", f"file:{path}"]
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source, *target]
@@ -270,14 +275,30 @@ class _Gif:
 
 
 def _to_palette(image: Image.Image) -> Image.Image:
-    """Return the image in at most 256 colours: the commonest exactly, the rest (edges) as the nearest."""
-    counts = image.getcolors(1 << 16)  # the bound sizes a table: generous is slow
-    if counts is None:  # a photograph, not a drawing
+    """Return the image in at most 256 colours: of a drawing the commonest exactly, edges as the nearest."""
+    counts = image.getcolors(_DRAWING_COLORS)
+    if counts is None:  # a photograph
         return image.quantize(256, dither=Image.Dither.NONE)
-    palette = Image.new("P", (1, 1))
-    colors = [color for _, color in sorted(counts, reverse=True)[:256]]
-    palette.putpalette(np.array(colors, np.uint8).tobytes())
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    # Pillow's own `quantize(palette=…)` is a little off even for colours in the palette, which would flicker.
+    colors = np.array([color for _, color in sorted(counts, reverse=True)])  # [C, 3], the commonest first
+    palette, rest = colors[:256], colors[256:]
+    nearest = ((rest[:, None] - palette) ** 2).sum(axis=2).argmin(axis=1) if len(rest) else []
+    table = _color_table()
+    table[colors @ _PACK] = [*range(len(palette)), *nearest]
+    pixels = np.asarray(image).astype(np.int32)
+    indexed = Image.fromarray(table[pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]])
+    indexed.putpalette(palette.astype(np.uint8).tobytes())  # makes a greyscale image a palette one
+    return indexed
+
+
+_DRAWING_COLORS = 4096  # more, and a picture counts as a photograph
+_PACK = np.array([1 << 16, 1 << 8, 1])
+
+
+@functools.cache
+def _color_table() -> np.ndarray:
+    """Return scratch memory with an entry for every colour: a search would take ten times as long."""
+    return np.zeros(1 << 24, np.uint8)
 
 
 _ENCODERS: dict[str, Callable[[Path, float, int, int], _Encoder]] = {".mp4": _Mp4, ".gif": _Gif, ".png": _Png}

@@ -254,7 +254,7 @@ class Session:
 
     def release(self, key: str) -> None:
         """A key comes up."""
-        if self._held.get(key) == 0.0 and self.is_real_time:
+        if self.is_real_time and key in self.keys and self._held.get(key) == 0.0:
             self._tapped.add(key)
         else:
             self._held.pop(key, None)
@@ -316,7 +316,7 @@ class Session:
         return seat.act(moment.obs, moment.action_mask, deterministic=self.deterministic)
 
     def _held_action(self) -> Any:
-        """Return the action of the keys held: the latest legal one, or in a Box their sum; or else the idle one."""
+        """Return what the held keys do: the latest legal one, in a Box all of them; or else the idle one."""
         mask = self.moment.action_mask
         actions = [self.keys[key] for key in self._held if key in self.keys]
         actions = [action for action in actions if mask is None or mask[action]]

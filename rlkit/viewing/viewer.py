@@ -170,10 +170,8 @@ def _show(
             require_display()
     if window is False and record is None:
         raise ValueError("without a window there must be a file to record to")
-    if not window:
-        options = {"episodes": 1} | options
-        if options["episodes"] is None:
-            raise ValueError("without a window the number of episodes to record must be given")
+    if not window:  # nobody could end it
+        options = options | {"episodes": options.get("episodes") or 1}
     env_options: dict[str, Any] = {"level": level, "episode_stats": True, **(params or {})}
     if environment.num_players == 2:
         env_options["opponent"] = "self"

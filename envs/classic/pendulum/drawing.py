@@ -40,12 +40,11 @@ def _draw_torque(share, canvas):
     if abs(sweep) < 0.02:
         return
     steps = max(2, round(abs(sweep) / 0.06))
-    arc = [_at(sweep * k / steps, _ARROW_RADIUS) for k in range(steps + 1)]
-    canvas.line(arc, YELLOW, 5)
-    head = sweep + math.copysign(0.24, sweep)
-    canvas.polygon(
-        [_at(head, _ARROW_RADIUS), _at(sweep, _ARROW_RADIUS - 10), _at(sweep, _ARROW_RADIUS + 10)], YELLOW
-    )
+    canvas.line([_at(sweep * k / steps, _ARROW_RADIUS) for k in range(steps + 1)], YELLOW, 5)
+    size = min(1.0, 0.3 + abs(sweep))  # a weak torque has a small head
+    head = sweep + math.copysign(0.24 * size, sweep)
+    base = [_at(sweep, _ARROW_RADIUS - 10 * size), _at(sweep, _ARROW_RADIUS + 10 * size)]
+    canvas.polygon([_at(head, _ARROW_RADIUS), *base], YELLOW)
 
 
 def _at(angle, radius):

@@ -1,0 +1,26 @@
+"""Recipes for Connect Four; `python -m envs.board.connect_four.train` trains the first."""
+
+import sys
+
+from agents import ppo
+
+RECIPES = {
+    "ppo": ppo.Config(
+        total_steps=4_000_000,
+        num_envs=256,
+        num_steps=64,
+        num_epochs=2,
+        minibatch_size=2048,
+        gae_lambda=0.9,
+        entropy_coef=0.01,
+        hidden_sizes=(256, 256, 256),
+        activation="relu",
+        eval_interval=500_000,
+        eval_episodes=200,
+    ),
+}
+
+if __name__ == "__main__":
+    from rlkit.cli.train import main
+
+    sys.exit(main(["connect_four", *sys.argv[1:]]))

@@ -1,0 +1,175 @@
+"""What the verbs' arguments have in common: parsing, and what ENV and RUN stand for."""
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlkit.cli.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from rlkit.run import Run
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that tells an error in one sentence, with the nearest valid flag."""
+
+    def __init__(self, verb: str, description: str, **options: Any):
+        super().__init__(
+            prog=f"rlkit {verb}",
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def parse(self, args: Sequence[str]) -> argparse.Namespace:
+        """Return the arguments.
+
+        Raises:
+            UsageError: something is missing, unknown or of the wrong kind.
+        """
+        found, unknown = self.parse_known_args(list(args))
+        if unknown:
+            raise UsageError(unknown_argument(unknown[0], self.flags, self.prog))
+        return found
+
+    @property
+    def flags(self) -> list[str]:
+        """All flags, as help shows them."""
+        return re.findall(r"--[a-z][a-z-]*", self.format_help())
+
+    def error(self, message: str) -> Any:
+        raise UsageError(f"{message.replace('argument ', '', 1)}; see {self.prog} --help")
+
+
+def unknown_argument(argument: str, flags: Sequence[str], prog: str) -> str:
+    """Return the sentence for an argument that nothing takes."""
+    name = argument.split("=", 1)[0]
+    if name.startswith("-"):
+        return f"there is no flag {name!r}{nearest(name.replace('_', '-'), flags)}; see {prog} --help"
+    return f"unexpected argument {argument!r}; see {prog} --help"
+
+
+def whole(text: str) -> int:
+    """A whole number from 0, for `type=`; `1e6` and `1_000_000` are fine."""
+    try:
+        number = float(text.replace("_", ""))
+    except ValueError:
+        number = math.nan
+    if not (0 <= number < 2**63 and number == int(number)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text) if text.isdecimal() else int(number)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for `type=`."""
+    number = whole(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("0 is too few, use at least 1")
+    return number
+
+
+def duration(text: str) -> float:
+    """Seconds (s) of "90s", "5m", "1.5h", or of minutes without a unit; for `type=`."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smh]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 5m, 2h or 5 (minutes)")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
+
+
+# What ENV and RUN stand for --------------------------------------------------------------------------------------
+
+
+def is_run(name: str) -> bool:
+    """Whether `name` is a run folder."""
+    return os.path.lexists(Path(name) / "config.json")
+
+
+def environment_of(name: str) -> Any:
+    """Return the environment that a person means by `name`.
+
+    Raises:
+        UnknownNameError: there is none.
+        UsageError: a folder's environment has the name of another one of ours.
+    """
+    from rlkit.registry import UnknownNameError, environment_names, find_environment, resolve
+
+    is_path = os.sep in name and ":" not in name and not name.startswith("rlkit/")
+    if is_path and not (Path(name) / "__init__.py").exists():
+        kind = "a run, not an environment" if is_run(name) else "not the folder of an environment (with __init__.py)"
+        raise UsageError(f"{name} is {kind}")
+    try:
+        environment = resolve(name, trusted=True)
+    except UnknownNameError as error:
+        if (Path(name) / "__init__.py").exists():
+            raise UsageError(f"there is no environment {name!r}; for the folder here write ./{name}") from None
+        raise UnknownNameError(str(error)) from None
+    own = environment.name
+    if own in environment_names() and environment is not find_environment(own):
+        raise UsageError(
+            f"{name} declares an environment {own!r}, as rlkit does: write {own} for rlkit's, or rename the folder"
+        )
+    return environment
+
+
+def environment_of_run(run: "Run", given: str | None, how_to_give: str = "add --env PATH") -> Any:
+    """Return the environment `run` was trained on; `given` is what a person says it is.
+
+    Raises:
+        UsageError: it is not in rlkit's tables and not given, or another one was given.
+    """
+    from rlkit.registry import UnknownNameError, resolve
+
+    name = run.environment_name
+    if given is None:
+        try:
+            return resolve(name, trusted=False)
+        except UnknownNameError:
+            raise UsageError(
+                f"the run was trained on {name!r}, which is not one of rlkit's: {how_to_give}, its folder"
+            ) from None
+    environment = environment_of(given)
+    if environment.name != name:
+        raise UsageError(f"the run was trained on {name!r}, not on {environment.name!r}")
+    return environment
+
+
+def environment_options(run: "Run") -> dict[str, Any]:
+    """Return the level and params `run` was trained with, as options of `BatchEnv`."""
+    level, params = run.config.get("level", "standard"), run.config.get("params") or {}
+    return {"level": level, **params}
+
+
+def load_policy(run: "Run", environment: Any) -> Any:
+    """Return the policy that a run kept."""
+    import rlkit
+
+    return rlkit.load(run, environment)
+
+
+def policy_named(environment: Any, name: str, params: Any) -> Any:
+    """Return a policy for `environment`: None for "random", one of the yardstick's by name, or that of a run.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if name == "random":
+        return None
+    policies = environment.yardstick.policies if environment.yardstick else {}
+    if name in policies:
+        return policies[name](params)
+    if is_run(name):
+        from rlkit.run import Run
+
+        run = Run.open(name)
+        if run.environment_name != environment.name:
+            raise UsageError(f"{name} was trained on {run.environment_name!r}, not on {environment.name!r}")
+        return load_policy(run, environment)
+    names = ["random", *policies]
+    raise UsageError(
+        f"{name!r} is neither a run folder nor one of {', '.join(names)}{nearest(name, names)}"
+    )

@@ -1,0 +1,168 @@
+"""`rlkit bench env|train`: our speed as ratios against peers, all measured in the same run.
+
+Every figure is a median over repeats, with the best beside it; ratios are of medians. Other work on the machine
+slows both sides, which is why peers run in the same process and turn by turn.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+TRACE_STEPS = 64  # steps of recorded random play that the timed loops repeat
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the verb; see `rlkit bench --help`."""
+    parser = argparse.ArgumentParser(prog="rlkit bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="env|train")
+    env = kinds.add_parser("env", help="steps a second of environments, beside Gymnasium's")
+    env.add_argument("environments", nargs="+", metavar="ENV")
+    env.add_argument("--against", choices=["gymnasium"], help="measure this peer in the same run")
+    env.add_argument("--num-envs", type=int, default=1024, help="copies (default 1024)")
+    env.add_argument("--threads", type=int, default=1, help="threads of ours (default 1)")
+    env.add_argument("--repeats", type=int, default=30, help="repeats of each timing (default 30)")
+    train = kinds.add_parser("train", help="training steps a second and time to solve, beside Stable-Baselines3's")
+    train.add_argument("environment", metavar="ENV", choices=["cartpole"], help="cartpole: the task both know")
+    train.add_argument("--against", choices=["sb3"], help="measure this peer in the same run")
+    train.add_argument("--repeats", type=int, default=5, help="repeats of each speed (default 5)")
+    train.add_argument("--seeds", type=int, default=5, help="seeds of the time to solve (default 5; 0: leave it out)")
+    for sub in (env, train):
+        sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+    if min(options.repeats, getattr(options, "num_envs", 1), getattr(options, "threads", 1)) < 1:
+        parser.error("--repeats, --num-envs and --threads must be at least 1")
+    if options.kind == "env":
+        rows = bench_envs(options)
+    else:
+        from rlkit.cli.bench_train import bench_training
+
+        rows = bench_training(options)
+    if options.json:
+        print(json.dumps(rows, indent=1))
+    return 0
+
+
+def bench_envs(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure every environment and print a line a figure as it comes."""
+    say = _printer(options.json)
+    rows: list[dict[str, Any]] = []
+    for name in options.environments:
+        say(f"{name}, {options.num_envs} copies, {options.threads} thread{'s' * (options.threads > 1)}")
+        kernel, step = _engine_seconds(name, options)
+        rows.append(_rate_row(say, name, "kernel", kernel, options.num_envs))
+        rows.append(_rate_row(say, name, "BatchEnv.step", step, options.num_envs))
+        added = 1e6 * (statistics.median(step) - statistics.median(kernel))
+        say(f"  BatchEnv.step adds {added:.1f} µs a call to the kernel")
+        rows.append({"environment": name, "what": "step adds (µs)", "median": added})
+        if options.against == "gymnasium":
+            for what, seconds, copies in _gymnasium_seconds(name, options):
+                row = _rate_row(say, name, what, seconds, copies)
+                ratio = rows[-2]["median"] / row["median"]
+                rows += [row, {"environment": name, "what": f"BatchEnv.step / {what}", "median": ratio}]
+                say(f"  BatchEnv.step is {ratio:.3g} × {what}")
+    rows += _startup_rows(say, options.environments[0])
+    return rows
+
+
+def _printer(silent: bool) -> Callable[[str], None]:
+    return (lambda text: None) if silent else (lambda text: print(text, flush=True))
+
+
+def _rate_row(say: Callable, name: str, what: str, seconds: list[float], copies: int) -> dict[str, Any]:
+    median, best = copies / statistics.median(seconds), copies / min(seconds)
+    say(f"  {what:<34} {median / 1e6:9.3f} M steps/s   (best {best / 1e6:.3f} M)")
+    return {"environment": name, "what": what, "median": median, "best": best}
+
+
+def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float], list[float]]:
+    """Return seconds a call of (the bare kernel, BatchEnv.step), over the same recorded random play."""
+    from rlkit.registry import make_batch, resolve
+
+    environment = resolve(name, trusted=True)
+    games = {"opponent": "self"} if environment.num_players == 2 else {}
+    env = make_batch(
+        environment, options.num_envs, autoreset_mode="SameStep", copy=False, threads=options.threads, **games
+    )
+    start, trace = record_random_play(env)
+
+    def kernel(actions: np.ndarray) -> None:
+        env._check.actions[...] = actions
+        env._step_alone()
+
+    def timed(step: Callable[[np.ndarray], Any]) -> float:
+        env.restore(start)
+        begin = time.perf_counter()
+        for actions in trace:
+            step(actions)
+        return (time.perf_counter() - begin) / len(trace)
+
+    pairs = [(timed(kernel), timed(env.step)) for _ in range(options.repeats)]
+    env.close()
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:
+    """Return (a snapshot well inside random play, the legal random actions [N, …] of `TRACE_STEPS` steps on)."""
+    from rlkit.learning.policy import RandomPolicy
+
+    policy = RandomPolicy(env.single_observation_space, env.single_action_space)
+    obs, info = env.reset(seed=0)
+    start, trace = None, []
+    for t in range(3 * TRACE_STEPS):  # by then the copies' episodes are out of step
+        if t == 2 * TRACE_STEPS:
+            start = env.snapshot()
+        actions = policy.act(obs, info.get("action_mask"))
+        trace.append(np.array(actions))
+        obs, _, _, _, info = env.step(actions)
+    return start, trace[2 * TRACE_STEPS :]
+
+
+def _gymnasium_seconds(name: str, options: argparse.Namespace) -> list[tuple[str, list[float], int]]:
+    """Return (what, seconds a step, copies) of Gymnasium's own versions of an environment, where it has one."""
+    import gymnasium
+
+    peers = {"cartpole": "CartPole-v1", "pendulum": "Pendulum-v1"}
+    if name not in peers:
+        print(f"  (Gymnasium has no {name})", file=sys.stderr)
+        return []
+    found = []
+    for mode, copies in (("sync", min(options.num_envs, 64)), ("vector_entry_point", options.num_envs)):
+        if mode == "vector_entry_point" and gymnasium.spec(peers[name]).vector_entry_point is None:
+            continue
+        env = gymnasium.make_vec(peers[name], copies, vectorization_mode=mode)
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        trace = [env.action_space.sample() for _ in range(TRACE_STEPS)]
+        seconds = []
+        for _ in range(max(3, options.repeats // 3)):
+            begin = time.perf_counter()
+            for actions in trace:
+                env.step(actions)
+            seconds.append((time.perf_counter() - begin) / len(trace))
+        env.close()
+        kind = "SyncVectorEnv" if mode == "sync" else "own vectorised"
+        found.append((f"Gymnasium {kind} ({copies} copies)", seconds, copies))
+    return found
+
+
+def _startup_rows(say: Callable[[str], None], name: str) -> list[dict[str, Any]]:
+    """Measure whole processes: a first step from a warm cache, and `rlkit --help`."""
+    first_step = f"import rlkit; env = rlkit.make({name!r}); env.reset(seed=0); env.step(env.action_space.sample())"
+    commands = {"import, make, first step": ["-c", first_step], "rlkit --help": ["-m", "rlkit", "--help"]}
+    rows = []
+    for what, command in commands.items():
+        seconds = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True)
+            seconds.append(time.perf_counter() - begin)
+        rows.append({"environment": name, "what": what, "median": statistics.median(seconds), "best": min(seconds)})
+        say(f"{what}, warm cache: {statistics.median(seconds):.2f} s (best {min(seconds):.2f} s)")
+    return rows

@@ -1,0 +1,58 @@
+"""An agent's Config as flags: tyro makes them of the dataclass, its comments and a recipe's values."""
+
+import dataclasses
+import io
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from typing import Any
+
+from rlkit.cli.errors import UsageError
+
+
+def parse_settings(recipe: Any, args: Sequence[str], prog: str, other_flags: Sequence[str] = ()) -> Any:
+    """Return a copy of the dataclass `recipe` with what the flags `args` change.
+
+    Raises:
+        UsageError: an unknown flag (`other_flags` are of use elsewhere), or a value that is not of its kind.
+        ValueError: the settings do not go together.
+    """
+    import tyro
+
+    from rlkit.cli.arguments import unknown_argument
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            config, unknown = tyro.cli(
+                type(recipe), default=recipe, args=list(args), prog=prog, return_unknown_args=True
+            )
+    except SystemExit:
+        raise UsageError(f"{_sentence(said.getvalue())}; see {prog} --help") from None
+    if unknown:
+        flags = [*_flags(recipe), *other_flags]
+        raise UsageError(unknown_argument(unknown[0], flags, prog))
+    return config
+
+
+def settings_help(recipe: Any, prog: str) -> str:
+    """Return the flags with their meanings and the values of `recipe`."""
+    import tyro
+
+    said = io.StringIO()
+    with suppress(SystemExit), redirect_stdout(said):
+        tyro.cli(type(recipe), default=recipe, args=["--help"], prog=prog)
+    lines = said.getvalue().splitlines()
+    box = [line for line in lines if line.startswith(("╭", "│", "╰")) and "-h, --help" not in line]
+    return "\n".join(box or lines)
+
+
+def _flags(recipe: Any) -> list[str]:
+    return [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(recipe)]
+
+
+def _sentence(box: str) -> str:
+    """Return the sentence in a box of tyro's: what stands above its first rule."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    text = " ".join(lines[: next((i for i, line in enumerate(lines) if line.startswith("──")), len(lines))])
+    return re.sub(r"^Error parsing ", "", " ".join(text.split())).rstrip(".") or "the flags cannot be understood"

@@ -1,0 +1,276 @@
+"""`rlkit train`: from an environment's recipe and a person's flags to a run folder, or on from there."""
+
+import dataclasses
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rlkit.cli import guard, output
+from rlkit.cli.arguments import Parser, duration, environment_of, environment_of_run, environment_options, whole
+from rlkit.cli.errors import UsageError
+from rlkit.cli.progress import Progress
+from rlkit.cli.settings import parse_settings, settings_help
+
+REPORT_SEED = 2_000_000_011  # episodes that neither training nor the choice of the best policy has seen
+REPORT_EPISODES = 1000
+EXTERNAL_EPISODES = 100  # Gymnasium's own environments are slow
+
+DESCRIPTION = """\
+Train an agent on an environment, by the environment's recipe and the flags that change it, into a run folder.
+`--resume RUN` goes on with a run, exactly as if it had never stopped: everything is taken from its folder.
+
+Ctrl-C stops at the next iteration with a checkpoint (exit code 130); a second Ctrl-C aborts at once.
+`rlkit train ENV --help` also shows the settings of the agent, each of which is a flag.
+"""
+
+
+def main(args: list[str]) -> int:
+    """Run the verb and return the exit code; what `python -m envs.<family>.<env>.train` calls, too."""
+    return guard(_train, args)
+
+
+def _train(args: list[str]) -> int:
+    parser = _parser()
+    name = args[0] if args and not args[0].startswith("-") else None
+    options, flags = parser.parse_known_args(args[1:] if name else args)
+    if name is None and flags and not flags[0].startswith("-"):
+        name = flags.pop(0)
+    if options.help:
+        return _help(parser, name, options.agent)
+    if options.resume is not None:
+        return _resume(name, options, flags)
+    if options.checkpoint is not None:
+        raise UsageError("--checkpoint chooses where a run is resumed: use it with --resume RUN")
+    if name is None:
+        raise UsageError("say what to train on, before any flags: rlkit train ENV; `rlkit list` lists the environments")
+    return _begin(name, options, flags)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "train", DESCRIPTION, add_help=False,
+        usage="rlkit train ENV [flags]\n       rlkit train [PATH] --resume RUN [--checkpoint STEP] [--time-limit T]",
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--help", "-h", action="store_true", help="show this help; after ENV also the agent's settings")
+    add("--agent", help="the algorithm (default: that of the environment's first recipe)")
+    add("--seed", type=whole, help="decides everything that chance decides (default 0)")
+    add("--runs", metavar="DIR", help="where run folders are made (default runs)")
+    add("--time-limit", metavar="T", type=duration, help="end early, with a checkpoint: minutes, or 90s, 5m, 2h")
+    add("--resume", metavar="RUN", help="go on with this run; after the path of its environment if it is not rlkit's")
+    add("--checkpoint", metavar="STEP", type=whole, help="resume from this checkpoint instead of the newest")
+    return parser
+
+
+def _help(parser: Parser, name: str | None, agent_name: str | None) -> int:
+    text = parser.format_help()
+    if name is not None:
+        _, agent, default, prog = _recipe(name, agent_name)
+        text += f"\nsettings of {agent.__name__}, with the recipe's defaults:\n{settings_help(default, prog)}"
+    print(text.rstrip())
+    return 0
+
+
+# From the beginning ----------------------------------------------------------------------------------------------
+
+
+def _recipe(name: str, agent_name: str | None) -> tuple[Any, Any, Any, str]:
+    """Return (environment, module of the agent, its config by the environment's recipe, program name)."""
+    from rlkit.registry import find_agent
+
+    environment = environment_of(name)
+    recipes = environment.recipes
+    agent_name = agent_name or next(iter(recipes), "ppo")
+    agent = find_agent(agent_name)
+    return environment, agent, recipes.get(agent_name) or agent.Config(), f"rlkit train {name}"
+
+
+def _begin(name: str, options: Any, flags: list[str]) -> int:
+    from rlkit.run import Run
+
+    environment, agent, recipe, prog = _recipe(name, options.agent)
+    config = parse_settings(recipe, flags, prog, _parser().flags)
+    agent_name = agent.__name__.rsplit(".", 1)[-1]
+    seed = options.seed or 0
+    run = Run.create(environment.name, agent_name, dataclasses.asdict(config), seed, root=options.runs or "runs")
+    changes = [
+        f"{field.name}={value}"
+        for field in dataclasses.fields(config)
+        if (value := getattr(config, field.name)) != getattr(recipe, field.name)
+    ]
+    _say_start(f"Training {agent_name} on {environment.name}", run, config, name, changes)
+    try:
+        return _go(environment, agent, config, run, None, options.time_limit, name)
+    except Exception:
+        if not run.steps() and not (run.folder / "metrics.jsonl").stat().st_size:
+            shutil.rmtree(run.folder, ignore_errors=True)  # it never began: a setting that cannot be
+        raise
+
+
+def _say_start(what: str, run: Any, config: Any, name: str, changes: list[str]) -> None:
+    budget = getattr(config, "total_steps", None)
+    steps = f" for {budget:,} steps" if budget else ""
+    folder = output.shown_path(run.folder)
+    rows = [("run", folder), ("curves", f"tensorboard --logdir {folder}")]
+    if changes:
+        rows.insert(0, ("changed", ", ".join(changes)))
+    print(f"{what}{steps} (seed {run.seed})")
+    print(output.columns(rows, indent="  "), flush=True)
+
+
+# On from a checkpoint --------------------------------------------------------------------------------------------
+
+
+def _resume(name: str | None, options: Any, flags: list[str]) -> int:
+    from rlkit.registry import find_agent
+    from rlkit.run import Run
+
+    given = [f"--{flag}" for flag in ("agent", "seed", "runs") if getattr(options, flag) is not None]
+    for flag in given + flags:
+        raise UsageError(f"{flag} cannot be combined with --resume: a run keeps its settings; leave it out")
+    run = Run.open(options.resume)
+    how = f"write rlkit train PATH --resume {output.shown_path(run.folder)} with PATH"
+    environment = environment_of_run(run, name, how)
+    agent = find_agent(run.agent_name)
+    config = _config_of(agent, run)
+    checkpoint = run.resume(options.checkpoint)
+    at = f"step {checkpoint.step:,}" if checkpoint else "the beginning: it has no checkpoint yet"
+    shown = name or environment.name
+    _say_start(f"Resuming {run.agent_name} on {environment.name} from {at},", run, config, shown, [])
+    if run.changes:
+        print(f"  note: since the run began these changed, so results may differ: {'; '.join(run.changes)}")
+    if checkpoint and not hasattr(environment, "rules"):
+        print(f"  note: the states of {environment.name} cannot be saved: its episodes begin anew")
+    return _go(environment, agent, config, run, checkpoint, options.time_limit, shown)
+
+
+def _config_of(agent: Any, run: Any) -> Any:
+    from rlkit.run import RunError
+
+    try:
+        return agent.config_of(run.config)
+    except (TypeError, KeyError, ValueError) as error:
+        raise RunError(f"{run.folder / 'config.json'} has no settings of {run.agent_name}: {error}") from None
+
+
+# The training itself ---------------------------------------------------------------------------------------------
+
+
+def _go(
+    environment: Any, agent: Any, config: Any, run: Any, checkpoint: Any, time_limit: float | None, name: str
+) -> int:
+    """Train, report and say what can be done next; `name` is what a person calls the environment."""
+    resume = f"rlkit train {f'{name} ' if _is_path(name) else ''}--resume {output.shown_path(run.folder)}"
+    with run:
+        with _announced_stop(run, time_limit) as signals, Progress(choose=_chooser(environment, run)) as progress:
+            run.progress = progress
+            try:
+                policy = agent.train(environment, config, run, checkpoint)
+            except KeyboardInterrupt:
+                at = f"its checkpoint of step {run.steps()[-1]:,}" if run.steps() else "the beginning"
+                print(f"\naborted; go on from {at}: {resume}")
+                raise
+            is_stopped = run.stop_requested and run.steps()[-1] < getattr(config, "total_steps", 0)
+        if signals:
+            print(f"stopped, with a checkpoint; go on: {resume}")
+            return 128 + signals[-1]
+        _report(environment, policy, run)
+    _say_next(environment, run, name, resume if is_stopped else None)
+    return 0
+
+
+@contextmanager
+def _announced_stop(run: Any, time_limit: float | None) -> Iterator[list[int]]:
+    """As `run.training`, and says at once that a signal was heard; gives the list of those."""
+    heard: list[int] = []
+    with run.training(time_limit):
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def announce(number: int, frame: Any) -> None:
+            if not heard:  # not print: the signal may have come in the middle of one
+                text = "\nrlkit: stopping at the next iteration boundary; press Ctrl-C again to abort\n"
+                os.write(2, text.encode())
+            heard.append(number)
+            previous[signal.Signals(number)](number, frame)  # type: ignore[operator]
+
+        for number, handler in previous.items():
+            if getattr(handler, "__self__", None) is run:  # else deaf (nohup), or outside the main thread
+                signal.signal(number, announce)
+        yield heard
+
+
+def _chooser(environment: Any, run: Any) -> Any:
+    """Return what picks the figures of the live line: the return, and the score where there is a scale for it."""
+    scale = _scale(environment, run)
+
+    def choose(figures: Mapping[str, float]) -> dict[str, float]:
+        shown: dict[str, float] = {}
+        if "rollout/episode_return" in figures:
+            shown["return"] = figures["rollout/episode_return"]
+        if "eval/score" in figures:
+            shown["score"] = figures["eval/score"]
+        elif "eval/episode_return" in figures:
+            value = figures["eval/episode_return"]
+            shown["score" if scale else "evaluation"] = scale(value) if scale else value
+        return shown
+
+    return choose
+
+
+def _scale(environment: Any, run: Any) -> Any:
+    """Return the function from a mean return to the normalised score, or None where returns have no such scale."""
+    from rlkit.evaluation import normalized_score, random_policy, run_episodes
+
+    yardstick = environment.yardstick
+    if yardstick is None or environment.num_players != 1:
+        return None
+    options = environment_options(run)
+    reference = next(iter(yardstick.policies.values()))(environment.params(**options)[0])
+    floor, top = (
+        float(run_episodes(environment, policy, 100, REPORT_SEED, **options).returns.mean())
+        for policy in (random_policy(environment), reference)
+    )
+    return lambda value: normalized_score(value, floor, top)
+
+
+# What came of it -------------------------------------------------------------------------------------------------
+
+
+def _report(environment: Any, policy: Any, run: Any) -> None:
+    from rlkit.evaluation import compare
+
+    num_episodes = REPORT_EPISODES if hasattr(environment, "rules") else EXTERNAL_EPISODES
+    took = output.seconds_text(run.read_card()["wall_seconds"])
+    print(f"\nTrained {run.steps()[-1]:,} steps in {took}. {num_episodes:,} episodes of the best policy:\n", flush=True)
+    report = compare(environment, policy, num_episodes, REPORT_SEED, **environment_options(run))
+    scores = output.report_json(report) | {"episodes": num_episodes, "seed": REPORT_SEED}
+    run.write_scores({"final": scores})
+    print(output.report_table(report))
+
+
+def _say_next(environment: Any, run: Any, name: str, resume: str | None) -> None:
+    folder = output.shown_path(run.folder)
+    env = f" --env {name}" if _is_path(name) else ""
+    rows = [("go on", resume)] if resume else []
+    rows.append(("watch", f"rlkit watch {folder}{env}"))
+    if environment.num_players == 2:
+        rows.append(("play", f"rlkit play {name} --against {folder}"))
+    rows.append(("measure", f"rlkit evaluate {folder}{env}"))
+    rows.append(("curves", f"tensorboard --logdir {folder}"))
+    print(f"\n{output.columns(rows)}")
+
+
+def _is_path(name: str) -> bool:
+    """Whether the environment is none that a run folder may name by itself."""
+    from rlkit.registry import UnknownNameError, resolve
+
+    try:
+        resolve(name, trusted=False)
+    except UnknownNameError:
+        return True
+    return False
