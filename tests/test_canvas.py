@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pygame
 import pytest
-from viewing_helpers import ALL, read_gif, session_of, share_of
+from viewing_helpers import ALL, read_gif, session_of, share_of, states_along
 
 from rlkit.engine.scalar import ScalarEnv
 from rlkit.registry import find_environment
@@ -153,7 +153,7 @@ def test_every_state_has_its_own_picture(name):
     frames = []
     for _ in range(4):
         frames.append(draw_frame(environment, session.env.state, session.env.params))
-        session.step()
+        states_along(session, 1 if environment.num_players == 2 else 4)  # a slow cart takes a while
     width, height = environment.drawing.SIZE
     assert frames[0].shape == (height, width, 3)
     for one, other in itertools.combinations(frames, 2):
@@ -188,7 +188,7 @@ def test_a_click_plays_where_the_piece_then_appears(name):
         rows, columns = np.nonzero(share_of(after, FIRST) & ~share_of(before, FIRST))
         assert session.moment.action == action
         assert abs(columns.mean() - x) < 80
-        assert name == "connect_four" or abs(rows.mean() - y) < 80
+        assert abs(rows.mean() - (450 if name == "connect_four" else y)) < 80  # discs drop to the bottom
     assert len(actions) == session.env.action_space.n
 
 

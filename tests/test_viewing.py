@@ -23,6 +23,11 @@ class SpyCanvas(Canvas):
     def __init__(self, size):
         super().__init__(size)
         self.boxes = []
+        self.lines = []
+
+    def line(self, points, color, width=2):
+        self.lines.append(list(points))
+        super().line(self.lines[-1], color, width)
 
     def text(self, text, x, y, size=18, color=TEXT, align="left", width=None):
         taken = min(self.text_width(text, size), width or 1e9)
@@ -132,6 +137,17 @@ def test_panel_of_two_watched_players_names_the_winner():
     assert "yellow wins" in words_of(session)
 
 
+def test_the_curve_of_a_game_is_from_the_first_players_side():
+    session = session_of("connect_four", *[Chooser(range(1, 8), value=0.5)] * 2)
+    for _ in range(3):
+        session.step()
+    canvas = SpyCanvas(panel.window_size(session.environment))
+    panel.draw_window(session, canvas)
+    (curve,) = (line for line in canvas.lines if len(line) == 4)
+    heights = [y for _, y in curve]
+    assert heights[0] == heights[2] < heights[1] == heights[3]  # up is good for the first player
+
+
 def test_bars_are_as_long_as_the_chances():
     def blue_pixels(chance):
         session = session_of("cartpole", Chooser([chance, 1 - chance]))
@@ -199,7 +215,7 @@ def test_the_window_passes_clicks_on_at_any_size(dummy_window):
     click(left + 100, top + 100)
     size = (2 * width, 2 * height + 100)  # 50 pixels of border above and below
     pygame.event.post(pygame.event.Event(pygame.VIDEORESIZE, w=size[0], h=size[1], size=size))
-    click(2 * (left + 400), 2 * (top + 400) + 50)
+    click(2 * (left + 400), 2 * (top + 440) + 50)
     post_keys("5")
     viewer.run_window(session, scale=1)
     assert [moment.action for moment in session.history][1:] == [0, 8, 4]
@@ -271,10 +287,13 @@ def test_without_a_display_there_is_one_hint_and_recording_works(monkeypatch, tm
 
 def test_a_display_that_is_gone_counts_as_none():
     code = "from rlkit.viewing.viewer import has_display; print(has_display())"
-    places = {"DISPLAY": ":987", "SDL_VIDEODRIVER": "", "WAYLAND_DISPLAY": ""}
-    shown = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | places, capture_output=True, text=True, check=True
-    )
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY")
+    }
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(command, env=env | {"DISPLAY": ":987"}, capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"
 
 

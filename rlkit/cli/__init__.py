@@ -1,4 +1,4 @@
-"""The command line. `main` only finds the verb; each verb's module imports what it needs, so help is instant."""
+"""The command line. `main` only finds the verb; its module imports what it needs, so that help is instant."""
 
 import os
 import sys
@@ -27,8 +27,9 @@ verbs:
   rlkit VERB --help   the arguments of a verb
   rlkit --version     the version
 
-ENV is a name from `rlkit list`, the path of an environment's folder (./my_env), the dotted name of its module,
-or any registered Gymnasium id (gymnasium:Acrobot-v1). RUN is a run folder (runs/cartpole/ppo/20261122-031500-s0).
+ENV is a name from `rlkit list`, the path of an environment's folder (./my_env), the dotted name of its
+module, or any registered Gymnasium id (gymnasium:Acrobot-v1).
+RUN is a run folder (runs/cartpole/ppo/20261122-031500-s0).
 RLKIT_DEBUG=1 shows the traceback of an error.
 """
 

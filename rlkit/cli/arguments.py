@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"rlkit {verb}",
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100),
             **options,
         )
 
@@ -81,7 +81,7 @@ def duration(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
 
 
-# What ENV and RUN stand for --------------------------------------------------------------------------------------
+# What ENV and RUN stand for --------------------------------------------------------------------------------
 
 
 def is_run(name: str) -> bool:
@@ -100,18 +100,22 @@ def environment_of(name: str) -> Any:
 
     is_path = os.sep in name and ":" not in name and not name.startswith("rlkit/")
     if is_path and not (Path(name) / "__init__.py").exists():
-        kind = "a run, not an environment" if is_run(name) else "not the folder of an environment (with __init__.py)"
+        if not Path(name).exists():
+            raise UsageError(f"there is no folder {name}")
+        kind = (
+            "a run, not an environment" if is_run(name) else "no environment's folder: it has no __init__.py"
+        )
         raise UsageError(f"{name} is {kind}")
     try:
         environment = resolve(name, trusted=True)
     except UnknownNameError as error:
         if (Path(name) / "__init__.py").exists():
-            raise UsageError(f"there is no environment {name!r}; for the folder here write ./{name}") from None
+            raise UsageError(f"there is no environment {name!r}; for the folder write ./{name}") from None
         raise UnknownNameError(str(error)) from None
     own = environment.name
     if own in environment_names() and environment is not find_environment(own):
         raise UsageError(
-            f"{name} declares an environment {own!r}, as rlkit does: write {own} for rlkit's, or rename the folder"
+            f"{name} has the name of rlkit's own {own!r}: write {own} if that is meant, or rename the folder"
         )
     return environment
 
@@ -138,10 +142,9 @@ def environment_of_run(run: "Run", given: str | None, how_to_give: str = "add --
     return environment
 
 
-def environment_options(run: "Run") -> dict[str, Any]:
-    """Return the level and params `run` was trained with, as options of `BatchEnv`."""
-    level, params = run.config.get("level", "standard"), run.config.get("params") or {}
-    return {"level": level, **params}
+def environment_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the level and params in an agent's settings, as options of `BatchEnv`."""
+    return {"level": settings.get("level", "standard"), **(settings.get("params") or {})}
 
 
 def load_policy(run: "Run", environment: Any) -> Any:
@@ -170,6 +173,4 @@ def policy_named(environment: Any, name: str, params: Any) -> Any:
             raise UsageError(f"{name} was trained on {run.environment_name!r}, not on {environment.name!r}")
         return load_policy(run, environment)
     names = ["random", *policies]
-    raise UsageError(
-        f"{name!r} is neither a run folder nor one of {', '.join(names)}{nearest(name, names)}"
-    )
+    raise UsageError(f"{name!r} is neither a run folder nor one of {', '.join(names)}{nearest(name, names)}")

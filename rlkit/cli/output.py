@@ -32,8 +32,9 @@ def figure(value: Any) -> str:
 def report_table(report: Any) -> str:
     """Return a `rlkit.evaluation.Report` as a table, and its score as a sentence."""
     names = list(dict.fromkeys(name for figures in report.rows.values() for name in figures))
-    rows = [[player, *(figure(figures.get(name)) for name in names)] for player, figures in report.rows.items()]
-    text = columns([["", *(name.replace("_", " ") for name in names)], *rows])
+    rows = [["", *(name.replace("_", " ") for name in names)]]
+    rows += [[player, *(figure(row.get(name)) for name in names)] for player, row in report.rows.items()]
+    text = columns(rows)
     players = list(report.rows)
     if not math.isnan(report.score) and len(players) > 2:
         text += f"\n\nnormalised score {report.score:.3f}  (0 = random, 1 = {players[2]})"
@@ -41,11 +42,8 @@ def report_table(report: Any) -> str:
 
 
 def report_json(report: Any) -> dict[str, Any]:
-    """Return a `rlkit.evaluation.Report` as plain JSON: estimates as {mean, low, high, count}, NaN as null."""
-    rows = {
-        player: {name: plain(value) for name, value in figures.items()} for player, figures in report.rows.items()
-    }
-    return {"rows": rows, "score": plain(report.score)}
+    """Return a `Report` as plain JSON: estimates as {mean, low, high, count}, NaN as null."""
+    return {"rows": plain(report.rows), "score": plain(report.score)}
 
 
 def plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -43,8 +44,13 @@ def settings_help(recipe: Any, prog: str) -> str:
     with suppress(SystemExit), redirect_stdout(said):
         tyro.cli(type(recipe), default=recipe, args=["--help"], prog=prog)
     lines = said.getvalue().splitlines()
-    box = [line for line in lines if line.startswith(("╭", "│", "╰")) and "-h, --help" not in line]
-    return "\n".join(box or lines)
+    rule = next(i for i, line in enumerate(lines) if _is_rule(line))
+    shown = (line.strip("│").rstrip() for line in lines[rule + 1 :] if "-h, --help" not in line)
+    return "\n".join(line for line in shown if line and not _is_rule(line))
+
+
+def _is_rule(line: str) -> bool:
+    return line.startswith(("╭", "╰")) or line.strip(" │").startswith(("──", "--------"))
 
 
 def _flags(recipe: Any) -> list[str]:
@@ -53,6 +59,7 @@ def _flags(recipe: Any) -> list[str]:
 
 def _sentence(box: str) -> str:
     """Return the sentence in a box of tyro's: what stands above its first rule."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    text = " ".join(lines[: next((i for i, line in enumerate(lines) if line.startswith("──")), len(lines))])
-    return re.sub(r"^Error parsing ", "", " ".join(text.split())).rstrip(".") or "the flags cannot be understood"
+    lines = [line.strip("│ ") for line in box.splitlines()[1:]]  # below the title
+    text = " ".join(itertools.takewhile(lambda line: not _is_rule(line), lines))
+    text = re.sub(r"^(Error parsing|Config:) ", "", " ".join(text.split()))
+    return text.rstrip(".") or "the settings cannot be understood"

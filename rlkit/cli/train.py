@@ -4,21 +4,23 @@ import dataclasses
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rlkit.cli import guard, output
-from rlkit.cli.arguments import Parser, duration, environment_of, environment_of_run, environment_options, whole
+from rlkit.cli.arguments import (
+    Parser,
+    duration,
+    environment_of,
+    environment_of_run,
+    environment_options,
+    whole,
+)
 from rlkit.cli.errors import UsageError
+from rlkit.cli.evaluate import REPORT_SEED, usual_episodes
 from rlkit.cli.progress import Progress
 from rlkit.cli.settings import parse_settings, settings_help
-
-REPORT_SEED = 2_000_000_011  # episodes that neither training nor the choice of the best policy has seen
-REPORT_EPISODES = 1000
-EXTERNAL_EPISODES = 100  # Gymnasium's own environments are slow
 
 DESCRIPTION = """\
 Train an agent on an environment, by the environment's recipe and the flags that change it, into a run folder.
@@ -30,7 +32,7 @@ Ctrl-C stops at the next iteration with a checkpoint (exit code 130); a second C
 
 
 def main(args: list[str]) -> int:
-    """Run the verb and return the exit code; what `python -m envs.<family>.<env>.train` calls, too."""
+    """Run the verb and return the exit code; `python -m envs.<family>.<env>.train` calls this, too."""
     return guard(_train, args)
 
 
@@ -47,22 +49,23 @@ def _train(args: list[str]) -> int:
     if options.checkpoint is not None:
         raise UsageError("--checkpoint chooses where a run is resumed: use it with --resume RUN")
     if name is None:
-        raise UsageError("say what to train on, before any flags: rlkit train ENV; `rlkit list` lists the environments")
+        raise UsageError("say what to train on, before any flags: rlkit train ENV; see `rlkit list`")
     return _begin(name, options, flags)
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        "train", DESCRIPTION, add_help=False,
-        usage="rlkit train ENV [flags]\n       rlkit train [PATH] --resume RUN [--checkpoint STEP] [--time-limit T]",
-    )  # fmt: skip
+    usage = (
+        "rlkit train ENV [flags]\n       rlkit train [PATH] --resume RUN [--checkpoint STEP] [--time-limit T]"
+    )
+    parser = Parser("train", DESCRIPTION, usage=usage, add_help=False)
     add = parser.add_argument
     add("--help", "-h", action="store_true", help="show this help; after ENV also the agent's settings")
     add("--agent", help="the algorithm (default: that of the environment's first recipe)")
     add("--seed", type=whole, help="decides everything that chance decides (default 0)")
     add("--runs", metavar="DIR", help="where run folders are made (default runs)")
-    add("--time-limit", metavar="T", type=duration, help="end early, with a checkpoint: minutes, or 90s, 5m, 2h")
-    add("--resume", metavar="RUN", help="go on with this run; after the path of its environment if it is not rlkit's")
+    limit = "end early, with a checkpoint: minutes, or 90s, 5m, 2h"
+    add("--time-limit", metavar="T", type=duration, help=limit)
+    add("--resume", metavar="RUN", help="go on with this run; first the PATH of an environment not rlkit's")
     add("--checkpoint", metavar="STEP", type=whole, help="resume from this checkpoint instead of the newest")
     return parser
 
@@ -76,7 +79,7 @@ def _help(parser: Parser, name: str | None, agent_name: str | None) -> int:
     return 0
 
 
-# From the beginning ----------------------------------------------------------------------------------------------
+# From the beginning -----------------------------------------------------------------------------------------
 
 
 def _recipe(name: str, agent_name: str | None) -> tuple[Any, Any, Any, str]:
@@ -97,7 +100,10 @@ def _begin(name: str, options: Any, flags: list[str]) -> int:
     config = parse_settings(recipe, flags, prog, _parser().flags)
     agent_name = agent.__name__.rsplit(".", 1)[-1]
     seed = options.seed or 0
-    run = Run.create(environment.name, agent_name, dataclasses.asdict(config), seed, root=options.runs or "runs")
+    settings = dataclasses.asdict(config)
+    if hasattr(environment, "rules"):
+        environment.params(**environment_options(settings))  # a wrong one is told before there is a folder
+    run = Run.create(environment.name, agent_name, settings, seed, root=options.runs or "runs")
     changes = [
         f"{field.name}={value}"
         for field in dataclasses.fields(config)
@@ -123,7 +129,7 @@ def _say_start(what: str, run: Any, config: Any, name: str, changes: list[str]) 
     print(output.columns(rows, indent="  "), flush=True)
 
 
-# On from a checkpoint --------------------------------------------------------------------------------------------
+# On from a checkpoint ---------------------------------------------------------------------------------------
 
 
 def _resume(name: str | None, options: Any, flags: list[str]) -> int:
@@ -158,7 +164,7 @@ def _config_of(agent: Any, run: Any) -> Any:
         raise RunError(f"{run.folder / 'config.json'} has no settings of {run.agent_name}: {error}") from None
 
 
-# The training itself ---------------------------------------------------------------------------------------------
+# The training itself ----------------------------------------------------------------------------------------
 
 
 def _go(
@@ -167,8 +173,8 @@ def _go(
     """Train, report and say what can be done next; `name` is what a person calls the environment."""
     resume = f"rlkit train {f'{name} ' if _is_path(name) else ''}--resume {output.shown_path(run.folder)}"
     with run:
-        with _announced_stop(run, time_limit) as signals, Progress(choose=_chooser(environment, run)) as progress:
-            run.progress = progress
+        choose = _chooser(environment, run)
+        with _announced_stop(run, time_limit) as signals, Progress(choose=choose) as run.progress:
             try:
                 policy = agent.train(environment, config, run, checkpoint)
             except KeyboardInterrupt:
@@ -205,7 +211,7 @@ def _announced_stop(run: Any, time_limit: float | None) -> Iterator[list[int]]:
 
 
 def _chooser(environment: Any, run: Any) -> Any:
-    """Return what picks the figures of the live line: the return, and the score where there is a scale for it."""
+    """Return what picks the figures of the live line: the return, and the score where it has a scale."""
     scale = _scale(environment, run)
 
     def choose(figures: Mapping[str, float]) -> dict[str, float]:
@@ -223,13 +229,13 @@ def _chooser(environment: Any, run: Any) -> Any:
 
 
 def _scale(environment: Any, run: Any) -> Any:
-    """Return the function from a mean return to the normalised score, or None where returns have no such scale."""
+    """Return the function from a mean return to the normalised score; None where returns have no scale."""
     from rlkit.evaluation import normalized_score, random_policy, run_episodes
 
     yardstick = environment.yardstick
     if yardstick is None or environment.num_players != 1:
         return None
-    options = environment_options(run)
+    options = environment_options(run.config)
     reference = next(iter(yardstick.policies.values()))(environment.params(**options)[0])
     floor, top = (
         float(run_episodes(environment, policy, 100, REPORT_SEED, **options).returns.mean())
@@ -238,19 +244,22 @@ def _scale(environment: Any, run: Any) -> Any:
     return lambda value: normalized_score(value, floor, top)
 
 
-# What came of it -------------------------------------------------------------------------------------------------
+# What came of it --------------------------------------------------------------------------------------------
 
 
 def _report(environment: Any, policy: Any, run: Any) -> None:
+    took, num_episodes = output.seconds_text(run.read_card()["wall_seconds"]), usual_episodes(environment)
+    print(
+        f"\n{run.steps()[-1]:,} steps in {took}. The best policy over {num_episodes:,} episodes:\n",
+        flush=True,
+    )
     from rlkit.evaluation import compare
 
-    num_episodes = REPORT_EPISODES if hasattr(environment, "rules") else EXTERNAL_EPISODES
-    took = output.seconds_text(run.read_card()["wall_seconds"])
-    print(f"\nTrained {run.steps()[-1]:,} steps in {took}. {num_episodes:,} episodes of the best policy:\n", flush=True)
-    report = compare(environment, policy, num_episodes, REPORT_SEED, **environment_options(run))
-    scores = output.report_json(report) | {"episodes": num_episodes, "seed": REPORT_SEED}
-    run.write_scores({"final": scores})
-    print(output.report_table(report))
+    options = environment_options(run.config)
+    scores = compare(environment, policy, num_episodes, REPORT_SEED, **options)
+    about = {"episodes": num_episodes, "seed": REPORT_SEED}
+    run.write_scores({"final": output.report_json(scores) | about})
+    print(output.report_table(scores))
 
 
 def _say_next(environment: Any, run: Any, name: str, resume: str | None) -> None:

@@ -148,7 +148,7 @@ class Session:
         while self._due > 1 - 1e-9:
             self._due -= 1
             if not self.step():
-                self._due = 0.0  # waits for the person, or the episode has ended
+                break  # waits for the person, or the episode has ended
 
     def step(self, action: Any = None) -> bool:
         """Take `action`, or else what the seat to move does.
@@ -305,7 +305,7 @@ class Session:
         seat: Any = self.seats[moment.player]
         if seat == HUMAN:
             return self._held_action() if self.is_real_time else None
-        chance = np.random.default_rng([self.seed, self.copy, self.episode, moment.num_steps])
+        chance = np.random.default_rng([self.seed + self.copy, self.episode, moment.num_steps])
         if seat is None:
             self._space.seed(int(chance.integers(2**31)))
             is_masked = moment.action_mask is not None and isinstance(self._space, spaces.Discrete)

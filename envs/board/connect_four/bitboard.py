@@ -27,6 +27,7 @@ def has_four(discs):
 
 
 def is_full(filled, column):
+    """Whether `column` has no empty cell."""
     return (filled >> (7 * column + 5)) & 1 != 0
 
 

@@ -99,11 +99,10 @@ def build(csv_file: Path) -> bytes:
             for digit in row["moves"]:
                 own, filled = drop(own, filled, int(digit) - 1)
             for column in range(7):
-                score = row[f"s{column + 1}"]
-                if score and scores.setdefault(int(_key(*drop(own, filled, column))), -int(score)) != -int(
-                    score
-                ):
-                    raise ValueError(f"{csv_file}: the row of {row['moves']} contradicts an earlier row")
+                if row[f"s{column + 1}"]:
+                    child, score = int(_key(*drop(own, filled, column))), -int(row[f"s{column + 1}"])
+                    if scores.setdefault(child, score) != score:
+                        raise ValueError(f"{csv_file}: the row of {row['moves']} contradicts an earlier row")
     keys = _enumerate()[0][NUM_DISCS].tolist()
     missing = sum(key not in scores for key in keys)
     if missing:

@@ -2,7 +2,8 @@
 
 Two disjoint sets of 2,000, `tune` (for choosing settings) and `test` (for final figures), lie beside this file:
 positions from uniformly random play, evenly spread over 4 to 35 plies, no two equal or mirrored, each with at
-least two legal moves. The labels never enter training.
+least two legal moves and no win at once (or most late positions would only ask whether a win is seen). The
+labels never enter training.
 
 File format (CSV): `moves,s1..s7`: 1-based columns played, then the exact score of each move, empty where illegal.
 `python -m envs.board.connect_four.positions` makes both files anew.
@@ -110,6 +111,11 @@ def _mirror_key(moves: str) -> tuple[int, ...]:
     return min(position, tuple(bitboard.mirrored(bits) for bits in position))
 
 
+def _wins(position: Position, column: int) -> bool:
+    own, filled = bitboard.drop(*position, column)
+    return bool(bitboard.has_four(own ^ filled))
+
+
 def _random_moves(rng: np.random.Generator, num_plies: int) -> str | None:
     """Return uniformly random play of `num_plies` that ends the game nowhere, or None if it did."""
     own = filled = 0
@@ -134,7 +140,8 @@ def make(name: str, taken: set[tuple[int, ...]]) -> str:
             if moves is None or _mirror_key(moves) in taken:
                 continue
             position = parse_moves(moves)
-            if sum(not bitboard.is_full(position.filled, column) for column in range(7)) >= 2:
+            legal = [column for column in range(7) if not bitboard.is_full(position.filled, column)]
+            if len(legal) >= 2 and not any(_wins(position, column) for column in legal):
                 break
         taken.add(_mirror_key(moves))
         scores = move_scores(position)

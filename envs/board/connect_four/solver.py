@@ -2,7 +2,7 @@
 
 A score is for the side to move: s > 0 is a win, s = 22 - (discs the winner has placed when it wins); 0 is a
 draw; s < 0 is a loss, counted in the same way. So a sooner win scores more, 18 at most, and the moves of the
-empty board score -2 -1 0 1 0 -1 -2. Up to eight discs the answer is read from the book, beyond it is searched.
+empty board score -2 -1 0 1 0 -1 -2. Up to eight discs the scores are read from the book, beyond searched.
 
     >>> move_scores(parse_moves("4453"))
 """
@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.board.connect_four import book
+from envs.board.connect_four import book, solver_search
 from envs.board.connect_four.bitboard import BOTTOM, CENTRE_FIRST, ILLEGAL, NUM_CELLS, drop, has_four, is_full
+from rlkit.engine.bind import bind
 
-_BITS = np.array(
-    [[1 << (7 * column + row) for column in range(7)] for row in range(6)]
-)  # [6, 7], of each cell
+_BITS = 1 << (7 * np.arange(7) + np.arange(6)[:, None])  # [6, 7], of each cell
 
 
 class Position(NamedTuple):
@@ -67,7 +66,7 @@ def from_board(board: np.ndarray, player: int) -> Position:
     num_own, num_other = int((board == player).sum()), int((board == -player).sum())
     if num_other - num_own not in (0, 1) or num_own + num_other != filled.bit_count():
         raise ValueError(
-            f"the side to move has {num_own} discs on the board and the other {num_other}: no game does"
+            f"the side to move has {num_own} discs and the other side {num_other}, but sides alternate"
         )
     return Position(int(_BITS[board == player].sum()), filled)
 
@@ -86,10 +85,9 @@ def move_scores(position: Position) -> np.ndarray:
         raise ValueError("the game is over: the board is full, so there is no move to score")
     if num_discs < book.NUM_DISCS:
         return np.array([_book_score(own, filled, column) for column in range(7)], np.int8)
-    compiled = _compiled()
-    high = book.value(own, filled) if num_discs == book.NUM_DISCS else compiled.MAX_SCORE
+    high = book.value(own, filled) if num_discs == book.NUM_DISCS else solver_search.MAX_SCORE
     scores = np.empty(7, np.int8)
-    compiled.score_moves(own, filled, high, scores, compiled.new_memory())
+    _compiled().score_moves(own, filled, high, scores, solver_search.new_memory())
     return scores
 
 
@@ -126,8 +124,5 @@ def _is_won(own: int, filled: int) -> bool:
 
 @functools.cache
 def _compiled() -> ModuleType:
-    """The compiled search, imported where it is needed: the book alone does without Numba."""
-    from envs.board.connect_four import solver_search
-    from rlkit.engine.bind import bind
-
+    """The search, its compiled code cached on disk."""
     return bind(solver_search)

@@ -21,7 +21,7 @@ MAX_SCORE = 18  # a win with the fourth disc
 
 # An entry of the table: check (32 bits) | cells left (6) | upper bound + 64 (7) | lower bound + 64 (7).
 # A key times an odd number, modulo 2^49, is a permutation of the keys: its first bits choose a pair of
-# entries and the others, plus one so that nothing matches an empty entry, identify the position without error.
+# entries, and the others, plus one so that nothing matches an empty entry, identify the position exactly.
 KEY_BITS = 49
 PAIR_BITS = 17
 CHECK_BITS = KEY_BITS - PAIR_BITS
@@ -109,7 +109,7 @@ def non_losing_moves(own, filled):
 
 @jit
 def sort_moves(own, filled, num_discs, moves, memory):
-    """Write `moves` into their row of `memory.moves`, most threats first, then centre first; return their count."""
+    """Sort `moves` into `memory.moves[num_discs]`, most threats, then centre first. Returns how many."""
     count = 0
     for column in CENTRE_FIRST:
         move = moves & (COLUMN << (7 * column))

@@ -25,7 +25,9 @@ def linearize(params: np.record) -> tuple[np.ndarray, np.ndarray]:
     pole_share = params.pole_mass / (params.pole_mass + params.cart_mass)
     per_mass = 1.0 / (params.pole_mass + params.cart_mass)  # 1/kg
     inertia = params.half_length * (4.0 / 3.0 - pole_share)  # m
-    theta_acc = np.array([0.0, 0.0, params.gravity / inertia, 0.0, -per_mass / inertia])  # by state, then by force
+    theta_acc = np.array(
+        [0.0, 0.0, params.gravity / inertia, 0.0, -per_mass / inertia]
+    )  # by state, then by force
     x_acc = -pole_share * params.half_length * theta_acc
     x_acc[4] += per_mass
 

@@ -4,12 +4,13 @@ Far from the top the motor adds energy at full torque until the pole has what it
 and Furuta, "Swinging up a pendulum by energy control", 2000). Two things are chosen here:
 
 1. The torque turns `LEAD` before the pole does. Turning with the pole adds most energy a swing; turning earlier
-   adds a little less but sooner, and is worth 5 in mean return (−151 → −146).
+   adds a little less but sooner, and is worth 5 in mean return (−149.6 → −144.3, episodes of seeds 0 to 999).
 2. The regulator takes over in the strip around the orbit that ends at rest upright whose half-width is
    `max_torque` × its effect / the pole's growth rate: the states a motor of this strength can still bring to rest
    in the linear model.
 
-It is not the optimum: dynamic programming on a grid (tests/test_pendulum.py) gets about 8 more in the mean.
+It is not the optimum: dynamic programming on a grid (tests/test_pendulum.py) gets 6 to 8 more in the mean over
+the same episodes, growing with the fineness of the grid.
 """
 
 import math

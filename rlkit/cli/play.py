@@ -1,0 +1,51 @@
+"""`rlkit play`: a person at the window, alone or against a policy."""
+
+from rlkit.cli.arguments import Parser, environment_of, is_run, policy_named, whole
+from rlkit.cli.errors import UsageError
+
+DESCRIPTION = """\
+Play an environment with keys or mouse; the window says which. In games of two, against a run's policy, the
+yardstick's solver, or random play.
+"""
+
+
+def main(args: list[str]) -> int:
+    """Run the verb and return the exit code."""
+    parser = Parser("play", DESCRIPTION)
+    add = parser.add_argument
+    add("environment", metavar="ENV", help="a name, path or module")
+    add(
+        "--against",
+        metavar="WHO",
+        help="games of two: random (default), a RUN, or a yardstick's policy: solver",
+    )
+    add("--seat", choices=["first", "second"], help="games of two: who you are (default first)")
+    add("--level", default="standard", help="preset of the environment's params")
+    add("--seed", type=whole, default=0, help="of the first episode (default 0)")
+    add("--record", metavar="FILE", help="record what is shown: .mp4, .gif or .png (the last picture)")
+    options = parser.parse(args)
+    if is_run(options.environment):
+        raise UsageError(f"play takes an environment: rlkit play ENV --against {options.environment}")
+    environment = environment_of(options.environment)
+    if not hasattr(environment, "rules"):
+        raise UsageError(
+            f"{environment.name} is not made for our window; only environments with rules can be played"
+        )
+    if environment.num_players == 1 and (options.against or options.seat):
+        raise UsageError(f"{environment.name} has one player: leave --against and --seat out")
+
+    from rlkit.viewing import viewer
+
+    against = None
+    if environment.num_players == 2:
+        params = environment.params(options.level)[0]
+        against = policy_named(environment, options.against or "random", params)
+    viewer.play(
+        environment,
+        against,
+        player=-1 if options.seat == "second" else 1,
+        level=options.level,
+        record=options.record,
+        seed=options.seed,
+    )
+    return 0

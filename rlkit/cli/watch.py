@@ -1,0 +1,95 @@
+"""`rlkit watch`: a policy in the window, in a recording or both."""
+
+from typing import Any
+
+from rlkit.cli.arguments import (
+    Parser,
+    environment_of,
+    environment_of_run,
+    environment_options,
+    is_run,
+    load_policy,
+    policy_named,
+    positive,
+    whole,
+)
+from rlkit.cli.errors import UsageError
+from rlkit.cli.output import shown_path
+
+DESCRIPTION = """\
+Watch a run's best policy, or in an environment a policy of its yardstick or random play (the default).
+Without a display, --record makes a video of it.
+"""
+
+
+def main(args: list[str]) -> int:
+    """Run the verb and return the exit code."""
+    options = _parse(args)
+    environment, policy, env_options = _subject(options)
+    if not hasattr(environment, "rules"):
+        from rlkit.cli.watch_gymnasium import watch_gymnasium
+
+        watch_gymnasium(environment, policy, options)
+    else:
+        _show(environment, policy, env_options, options)
+    if options.record:
+        print(f"recorded {shown_path(options.record)}")
+    return 0
+
+
+def _parse(args: list[str]) -> Any:
+    parser = Parser("watch", DESCRIPTION)
+    add = parser.add_argument
+    add("subject", metavar="RUN|ENV", help="a run folder, or an environment's name, path or module")
+    add("--policy", metavar="NAME", help="with ENV: random (default), or one of the yardstick's, such as lqr")
+    add(
+        "--opponent",
+        metavar="WHO",
+        help="games of two: random, a yardstick's policy or a RUN (default: itself)",
+    )
+    add("--seed", type=whole, default=0, help="of the first copy (default 0)")
+    add("--episodes", metavar="N", type=positive, help="end after so many (a recording without window: 1)")
+    add("--speed", metavar="X", type=float, default=1.0, help="times normal speed, 0.125 to 64")
+    add("--sample", action="store_true", help="draw actions from the policy instead of taking its best")
+    add("--level", help="preset of the environment's params (default: the run's own, or standard)")
+    add("--record", metavar="FILE", help="write a video or picture: .mp4, .gif or .png (the last picture)")
+    add("--env", metavar="PATH", help="with RUN: its environment's folder or module, if not one of rlkit's")
+    return parser.parse(args)
+
+
+def _subject(options: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Return (environment, policy or None for random, options of the environment)."""
+    level = {"level": options.level} if options.level else {}
+    if is_run(options.subject):
+        from rlkit.run import Run
+
+        if options.policy:
+            raise UsageError("--policy goes with an environment: a run brings its own policy")
+        run = Run.open(options.subject)
+        environment = environment_of_run(run, options.env)
+        return environment, load_policy(run, environment), environment_options(run.config) | level
+    if options.env:
+        raise UsageError(f"{options.subject} is not a run folder, so --env does not go with it")
+    environment = environment_of(options.subject)
+    env_options = {"level": "standard"} | level
+    params = environment.params(**env_options)[0] if hasattr(environment, "rules") else None
+    return environment, policy_named(environment, options.policy or "random", params), env_options
+
+
+def _show(environment: Any, policy: Any, env_options: dict[str, Any], options: Any) -> None:
+    from rlkit.viewing import viewer
+
+    level, params = env_options["level"], {k: v for k, v in env_options.items() if k != "level"}
+    opponent = policy
+    if options.opponent is not None:
+        if environment.num_players == 1:
+            raise UsageError(f"{environment.name} has one player: leave --opponent out")
+        opponent = policy_named(environment, options.opponent, environment.params(**env_options)[0])
+    seats = {1: policy, -1: opponent} if environment.num_players == 2 else {1: policy}
+    shown = {
+        "seed": options.seed,
+        "deterministic": not options.sample,
+        "speed": options.speed,
+        "episodes": options.episodes,
+    }
+    viewer._show(environment, seats, level, params, options.record, None, None, shown)
