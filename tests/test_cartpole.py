@@ -17,7 +17,8 @@ MAX_X, MAX_THETA = 2.4, 12 * 2 * math.pi / 360
 # our name → theirs
 GYMNASIUM_NAMES = {
     "gravity": "gravity", "cart_mass": "masscart", "pole_mass": "masspole", "half_length": "length",
-    "force": "force_mag", "step_seconds": "tau", "max_x": "x_threshold", "max_theta": "theta_threshold_radians",
+    "force": "force_mag", "step_seconds": "tau", "max_x": "x_threshold",
+    "max_theta": "theta_threshold_radians",
 }  # fmt: skip
 
 
@@ -28,7 +29,7 @@ def put(states, values):
 
 
 def step_gymnasium(values, actions, **params):
-    """Step Gymnasium's CartPole once from each row: (obs [N, 4], states [N, 4], rewards [N], terminated [N])."""
+    """Step Gymnasium's CartPole once from each row: obs, states [N, 4], rewards, terminated [N]."""
     env = gymnasium.make("CartPole-v1").unwrapped
     for name, value in params.items():
         setattr(env, GYMNASIUM_NAMES[name], value)
@@ -79,15 +80,15 @@ def test_steps_agree_exactly_at_the_limits():
     angles = [(sign * a, 0.0) for a in (MAX_THETA, np.nextafter(MAX_THETA, 9)) for sign in (1, -1)]
     values = np.array([(*edge, 0.0, 0.0) for edge in edges] + [(0.0, 0.0, *angle) for angle in angles])
     terminated = assert_steps_agree(values, np.zeros(len(values), int))
-    # without speed position and angle stay: only what lies beyond a limit ends the episode, not the limit itself
+    # without speed position and angle stay: what lies beyond a limit ends the episode, not the limit itself
     assert terminated.tolist() == [False, False, True, True, False, False, False, False, True, True]
 
 
 def test_steps_agree_with_changed_params():
     rng = np.random.default_rng(2)
     params = {
-        "gravity": 3.7, "cart_mass": 2.0, "pole_mass": 0.4, "half_length": 0.8, "force": 6.0, "step_seconds": 0.03,
-        "max_x": 1.5, "max_theta": 0.3,
+        "gravity": 3.7, "cart_mass": 2.0, "pole_mass": 0.4, "half_length": 0.8, "force": 6.0,
+        "step_seconds": 0.03, "max_x": 1.5, "max_theta": 0.3,
     }  # fmt: skip
     terminated = assert_steps_agree(random_states(rng, 500), rng.integers(2, size=500), **params)
     assert 0 < terminated.sum() < 500
@@ -126,11 +127,11 @@ def test_starts_lie_within_the_start_range():
         assert abs(env.states[name].mean()) < 0.006  # 4.6 standard errors
 
 
-# --- the yardstick ---------------------------------------------------------------------------------------------------
+# --- the yardstick ------------------------------------------------------------------------------------------
 
 
 def numeric_linearization(**params):
-    """Return (a [4, 4], b [4, 1]) by central differences of the environment's own step at the upright pole."""
+    """Return (a [4, 4], b [4, 1]) by central differences of the environment's own step, upright."""
     env = rlkit.make_batch("cartpole", 16, **params)
     env.reset(seed=0)
     size, force = 1e-5, float(env.params["force"][0])

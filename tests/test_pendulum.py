@@ -1,4 +1,4 @@
-"""Pendulum: every step against Gymnasium's Pendulum-v1, the time limit, and the controller it is graded by."""
+"""Pendulum: every step against Gymnasium's Pendulum-v1, the time limit, and the controller that grades it."""
 
 import math
 
@@ -79,7 +79,7 @@ def test_steps_agree_with_changed_params():
 
 
 def test_a_step_drawn_by_hand():
-    """Level and at rest: gravity 15 rad/s² and torque 1 N·m × 3 act for 0.05 s, the cost is of the state before."""
+    """Level and at rest: 15 rad/s² of gravity and 3 of torque act for 0.05 s; the cost is the old state's."""
     env = rlkit.make("pendulum")
     env.reset(seed=0)
     env.state.theta, env.state.theta_dot = math.pi / 2, 0.0
@@ -121,7 +121,7 @@ def test_a_torque_beyond_the_limit_is_refused_before_any_copy_moves():
     assert rlkit.engine.state.states_equal(before, env.states)
 
 
-# --- the yardstick ---------------------------------------------------------------------------------------------------
+# --- the yardstick ------------------------------------------------------------------------------------------
 
 
 def numeric_linearization(**params):
@@ -162,8 +162,8 @@ def test_gain_is_that_of_the_linearised_rules(params):
 def optimal_returns(theta, theta_dot, num_steps=200):
     """Return the best returns [E] of `num_steps` from the given starts, by dynamic programming on a grid.
 
-    200 angles × 161 speeds × 9 torques, values interpolated linearly, default params. Written from the equations
-    in the environment's docstring; 600 × 401 × 21 of them moved the mean by 1.1.
+    200 angles × 161 speeds × 9 torques, values interpolated linearly, default params. With 600 × 401 × 21 the
+    mean is 1.1 higher.
     """
     num_angles, num_speeds = 200, 161
     angles = -math.pi + 2 * math.pi / num_angles * np.arange(num_angles)
@@ -200,7 +200,7 @@ def test_the_controller_is_near_the_optimum():
     returns = run_episodes(ENVIRONMENT, policy, 1_000, seed=0).returns
     assert -145 < returns.mean() < -143
     assert 4 < (best - returns).mean() < 10
-    # a coarse grid smears the ridges where one more swing becomes the better choice; elsewhere nothing beats it
+    # a coarse grid smears the ridges where one more swing becomes better; elsewhere nothing beats it
     assert (returns > best + 1).mean() < 0.1
 
 

@@ -29,9 +29,9 @@ def key(obs):
 
 @pytest.fixture(scope="module")
 def graph():
-    """Every position by the rules alone: (own, other) → {action: the next position, or the mover's reward at an end}.
+    """The game by the rules alone: positions (own, other) → {action: next position, or the mover's reward}.
 
-    With it the ends: how often each result arises in distinct final positions, as seen by the first player.
+    With it the ends: final board → result for the first player.
     """
     env = rlkit.make("tic_tac_toe", opponent="self")
     obs, info = env.reset(seed=0)
@@ -56,7 +56,7 @@ def graph():
 
 
 def move_values(moves):
-    """Return (own, other) → {action: value for the mover}, by minimax from the fullest boards to the empty one."""
+    """Return (own, other) → {action: value for the mover}, by minimax from the fullest boards down."""
     values = {}
     for position in sorted(moves, key=lambda p: -(p[0] | p[1]).bit_count()):
         values[position] = {
@@ -66,7 +66,7 @@ def move_values(moves):
     return values
 
 
-# --- rules -----------------------------------------------------------------------------------------------------------
+# --- rules --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_a_taken_cell_loses():
     assert (reward, terminated) == (-1.0, True)
 
 
-# --- the enumeration -------------------------------------------------------------------------------------------------
+# --- the enumeration ----------------------------------------------------------------------------------------
 
 
 def test_there_are_as_many_positions_as_is_known(graph):
-    """5,478 in all, 4,520 of them to be played on; of 958 ends 626 are won, 316 lost and 16 drawn by the first."""
+    """5,478, of them 4,520 to be played on; of 958 ends the first wins 626, loses 316 and draws 16."""
     moves, ends = graph
     assert len(moves) == 4_520
     assert len(moves) + len(ends) == 5_478
@@ -196,7 +196,7 @@ def test_bad_moves_are_refused_in_one_sentence(moves, sentence):
     assert str(error.value) == sentence
 
 
-# --- perfect play and scores -----------------------------------------------------------------------------------------
+# --- perfect play and scores --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seat", [1, -1])

@@ -109,7 +109,7 @@ def environment_of(name: str) -> Any:
     try:
         environment = resolve(name, trusted=True)
     except UnknownNameError as error:
-        if (Path(name) / "__init__.py").exists():
+        if not is_path and (Path(name) / "__init__.py").exists():
             raise UsageError(f"there is no environment {name!r}; for the folder write ./{name}") from None
         raise UnknownNameError(str(error)) from None
     own = environment.name
@@ -151,7 +151,7 @@ def load_policy(run: "Run", environment: Any) -> Any:
     """Return the policy that a run kept."""
     import rlkit
 
-    return rlkit.load(run, environment)
+    return _named(rlkit.load(run, environment), run.agent_name)
 
 
 def policy_named(environment: Any, name: str, params: Any) -> Any:
@@ -164,7 +164,7 @@ def policy_named(environment: Any, name: str, params: Any) -> Any:
         return None
     policies = environment.yardstick.policies if environment.yardstick else {}
     if name in policies:
-        return policies[name](params)
+        return _named(policies[name](params), name)
     if is_run(name):
         from rlkit.run import Run
 
@@ -174,3 +174,8 @@ def policy_named(environment: Any, name: str, params: Any) -> Any:
         return load_policy(run, environment)
     names = ["random", *policies]
     raise UsageError(f"{name!r} is neither a run folder nor one of {', '.join(names)}{nearest(name, names)}")
+
+
+def _named(policy: Any, name: str) -> Any:
+    policy.name = name  # what the viewer calls it
+    return policy

@@ -1,5 +1,7 @@
 """`rlkit check`: whether environments keep the contract that everything here relies on."""
 
+from typing import Any
+
 from rlkit.cli.arguments import Parser, environment_of
 from rlkit.cli.errors import UsageError
 from rlkit.cli.output import can_print
@@ -24,7 +26,7 @@ def main(args: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _check(environment: object) -> int:
+def _check(environment: Any) -> int:
     """Print a line a check and return the number of those that failed."""
     from rlkit.checking import check_environment
 

@@ -56,5 +56,5 @@ def _recipe_names(package: str) -> list[str]:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
             if names == ["RECIPES"]:
-                return [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
+                return [str(key.value) for key in node.value.keys if isinstance(key, ast.Constant)]
     return []

@@ -1,6 +1,7 @@
 """`rlkit new`: a small environment that works, as a folder to change into one's own."""
 
 import keyword
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +13,8 @@ from rlkit.cli.output import columns, shown_path
 SKELETON = Path(__file__).parent / "skeleton"
 
 DESCRIPTION = """\
-Write the folder of a small environment that works: rules, drawing, yardstick and a recipe. Change it into your
-own, one file after the other; `rlkit check` says whether it still keeps the contract.
+Write the folder of a small environment that works: rules, drawing, yardstick and a recipe. Change it into
+your own, one file after the other; `rlkit check` says whether it still keeps the contract.
 """
 
 
@@ -22,6 +23,8 @@ def main(args: list[str]) -> int:
     parser = Parser("new", DESCRIPTION)
     parser.add_argument("path", metavar="PATH", help="the new folder; its name is the environment's: my_env")
     folder = Path(parser.parse(args).path)
+    if folder.exists():
+        raise UsageError(f"{folder} exists already; nothing was written")
     check_name(folder.absolute().name)
     write_environment(folder)
     typed = shown_path(folder)
@@ -48,17 +51,18 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: why, in one sentence.
     """
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} cannot be an environment's name: use letters, digits and _, such as my_env"
         )
-    if not name.isascii() or name != name.lower():
+    if name != name.lower():
         raise UsageError(f"{name!r} must be lower case: {name.lower()!r}")
     from rlkit.registry import environment_names
 
     if name in environment_names():
         raise UsageError(f"rlkit has an environment {name!r} already; choose another name")
-    if name in sys.stdlib_module_names or find_spec(name) is not None:
+    spec = find_spec(name)
+    if name in sys.stdlib_module_names or (spec is not None and spec.origin is not None):
         raise UsageError(f"there is a Python module {name!r} already; choose another name")
 
 
@@ -66,14 +70,12 @@ def write_environment(folder: Path) -> None:
     """Write the skeleton into the new folder, under its name.
 
     Raises:
-        UsageError: the folder exists, or cannot be made.
+        UsageError: the folder cannot be made.
     """
     name = folder.absolute().name
     title = "".join(part.capitalize() for part in name.split("_"))
     try:
         folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UsageError(f"{folder} exists already; nothing was written") from None
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     for source in sorted(SKELETON.glob("*.py")):

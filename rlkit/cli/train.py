@@ -181,12 +181,14 @@ def _go(
                 at = f"its checkpoint of step {run.steps()[-1]:,}" if run.steps() else "the beginning"
                 print(f"\naborted; go on from {at}: {resume}")
                 raise
-            is_stopped = run.stop_requested and run.steps()[-1] < getattr(config, "total_steps", 0)
-        if signals:
-            print(f"stopped, with a checkpoint; go on: {resume}")
-            return 128 + signals[-1]
+            is_stopped = run.stop_requested
+        if signals or not run.steps():
+            when = "with a checkpoint" if run.steps() else "before the first iteration"
+            print(f"stopped, {when}; go on: {resume}")
+            return 128 + signals[-1] if signals else 0
         _report(environment, policy, run)
-    _say_next(environment, run, name, resume if is_stopped else None)
+    is_unfinished = is_stopped and run.steps()[-1] < getattr(config, "total_steps", 0)
+    _say_next(environment, run, name, resume if is_unfinished else None)
     return 0
 
 
@@ -202,7 +204,7 @@ def _announced_stop(run: Any, time_limit: float | None) -> Iterator[list[int]]:
                 text = "\nrlkit: stopping at the next iteration boundary; press Ctrl-C again to abort\n"
                 os.write(2, text.encode())
             heard.append(number)
-            previous[signal.Signals(number)](number, frame)  # type: ignore[operator]
+            previous[signal.Signals(number)](number, frame)  # type: ignore[operator, misc]
 
         for number, handler in previous.items():
             if getattr(handler, "__self__", None) is run:  # else deaf (nohup), or outside the main thread
@@ -211,19 +213,22 @@ def _announced_stop(run: Any, time_limit: float | None) -> Iterator[list[int]]:
 
 
 def _chooser(environment: Any, run: Any) -> Any:
-    """Return what picks the figures of the live line: the return, and the score where it has a scale."""
+    """Return what picks the figures of the live line: the return, and how good that is."""
     scale = _scale(environment, run)
+    is_self_play = environment.num_players == 2 and run.config.get("opponent") in ("self", "pool")
+    known = {"episode_return", "episode_length", *environment.metrics}
 
     def choose(figures: Mapping[str, float]) -> dict[str, float]:
         shown: dict[str, float] = {}
-        if "rollout/episode_return" in figures:
+        if "rollout/episode_return" in figures and not is_self_play:  # in self-play it says nothing
             shown["return"] = figures["rollout/episode_return"]
-        if "eval/score" in figures:
-            shown["score"] = figures["eval/score"]
-        elif "eval/episode_return" in figures:
-            value = figures["eval/episode_return"]
-            shown["score" if scale else "evaluation"] = scale(value) if scale else value
-        return shown
+        value = figures.get("eval/episode_return")
+        if value is not None and scale is not None:
+            shown["score"] = scale(value)
+        elif value is not None:
+            shown["against the best so far" if is_self_play else "evaluation"] = value
+        evaluated = {name.removeprefix("eval/"): name for name in figures if name.startswith("eval/")}
+        return shown | {name: figures[full] for name, full in evaluated.items() if name not in known}
 
     return choose
 
@@ -238,7 +243,9 @@ def _scale(environment: Any, run: Any) -> Any:
     options = environment_options(run.config)
     reference = next(iter(yardstick.policies.values()))(environment.params(**options)[0])
     floor, top = (
-        float(run_episodes(environment, policy, 100, REPORT_SEED, **options).returns.mean())
+        float(
+            run_episodes(environment, policy, 100, REPORT_SEED, episode_stats=True, **options).returns.mean()
+        )
         for policy in (random_policy(environment), reference)
     )
     return lambda value: normalized_score(value, floor, top)
@@ -269,6 +276,8 @@ def _say_next(environment: Any, run: Any, name: str, resume: str | None) -> None
     rows.append(("watch", f"rlkit watch {folder}{env}"))
     if environment.num_players == 2:
         rows.append(("play", f"rlkit play {name} --against {folder}"))
+    elif hasattr(environment.drawing, "KEYS") or hasattr(environment.drawing, "action_from_click"):
+        rows.append(("play", f"rlkit play {name}"))
     rows.append(("measure", f"rlkit evaluate {folder}{env}"))
     rows.append(("curves", f"tensorboard --logdir {folder}"))
     print(f"\n{output.columns(rows)}")

@@ -23,9 +23,10 @@ _MIX_2 = 0x94D049BB133111EB
 def mix64(bits):
     """Scramble 64 bits (a bijection): SplitMix64's output function."""
     z = int(bits) & _MASK
-    z = ((z ^ (z >> 30)) * _MIX_1) & _MASK
-    z = ((z ^ (z >> 27)) * _MIX_2) & _MASK
-    return z ^ (z >> 31)
+    # The masks of the shifts are for signed `bits`, whose shifts would copy the sign when compiled.
+    z = ((z ^ ((z >> 30) & (_MASK >> 30))) * _MIX_1) & _MASK
+    z = ((z ^ ((z >> 27) & (_MASK >> 27))) * _MIX_2) & _MASK
+    return z ^ ((z >> 31) & (_MASK >> 31))
 
 
 @jit

@@ -13,7 +13,7 @@ Termination
     Four in a line, or a full board (a draw).
 
 Params
-    none
+    max_random_plies: an episode begins after 0 to so many uniformly random plies (level `openings`: 24).
 
 Metrics
     none
@@ -37,4 +37,5 @@ ENVIRONMENT = Environment(
     observation_space=spaces.Box(0.0, 1.0, (2, 6, 7)),
     action_space=spaces.Discrete(7),
     num_players=2,
+    levels={"standard": {}, "openings": {"max_random_plies": 24}},
 )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from rlkit.engine.jit import jit
+from rlkit.engine.rng import integer
 from rlkit.engine.state import params_dtype, state_dtype
 
 ROWS, COLS = 6, 7
@@ -21,7 +22,9 @@ STATE = state_dtype(
     player=np.int8,  # who moves next, FIRST or SECOND
     last=np.int8,  # the column played last, −1 at the start
 )
-PARAMS = params_dtype()
+PARAMS = params_dtype(
+    max_random_plies=0,  # an episode begins after 0 to so many uniformly random plies, none of which wins
+)
 
 
 @jit
@@ -30,6 +33,29 @@ def reset(state, params):
     state.height[:] = 0
     state.player = FIRST
     state.last = -1
+    if params.max_random_plies > 0:
+        for _ in range(integer(state, 0, int(params.max_random_plies) + 1)):
+            _random_ply(state)
+
+
+@jit
+def _random_ply(state):
+    """Drop a disc into a random column, unless that is full, wins, or fills the board."""
+    column = integer(state, 0, COLS)
+    side = 0 if state.player == FIRST else 1
+    row = int(state.height[column])
+    disc = 1 << (row * COLS + column)
+    own, other = int(state.discs[side]) | disc, int(state.discs[1 - side])
+    if row < ROWS and not has_four(own) and own | other != FULL:
+        _place(state, column, side, own)
+
+
+@jit
+def _place(state, column, side, discs):
+    state.discs[side] = discs
+    state.height[column] += 1
+    state.last = column
+    state.player = -state.player
 
 
 @jit
@@ -43,13 +69,9 @@ def has_four(discs):
 
 @jit
 def step(state, params, action):
-    player, row = int(state.player), int(state.height[action])
-    side = 0 if player == FIRST else 1
-    discs = int(state.discs[side]) | (1 << (row * COLS + int(action)))
-    state.discs[side] = discs
-    state.height[action] = row + 1
-    state.last = action
-    state.player = -player
+    side = 0 if state.player == FIRST else 1
+    discs = int(state.discs[side]) | (1 << (int(state.height[action]) * COLS + int(action)))
+    _place(state, action, side, discs)
     if has_four(discs):
         return 1.0, True
     return 0.0, (discs | int(state.discs[1 - side])) == FULL

@@ -4,7 +4,8 @@ A score is for the side to move: s > 0 is a win, s = 22 - (discs the winner has 
 draw; s < 0 is a loss, counted in the same way. So a sooner win scores more, 18 at most, and the moves of the
 empty board score -2 -1 0 1 0 -1 -2. Up to eight discs the scores are read from the book, beyond searched.
 
-    >>> move_scores(parse_moves("4453"))
+    >>> move_scores(parse_moves("4453")).tolist()
+    [-5, -5, -2, -3, -4, -2, -2]
 """
 
 import functools

@@ -30,7 +30,7 @@ def has_line(stones: int) -> bool:
 
 @dataclass(frozen=True)
 class Table:
-    """All P = 4,520 positions: bitboards `own`, `other` [P], `ranks` of the moves [P, 9], `rows` by bitboards.
+    """All P = 4,520 positions: bitboards `own`, `other` [P], `ranks` of moves [P, 9], `rows` by bitboards.
 
     The sign of a rank is the move's value for the side to move (1 win, 0 draw, −1 loss); its size is 10 − the
     stones on the board at the end under perfect play, so that the greatest rank wins soonest or loses latest.
@@ -99,10 +99,11 @@ def perfect(params: np.record) -> FunctionPolicy:
     return FunctionPolicy(_perfect_moves, _SPACE)
 
 
-def score(policy: Policy) -> dict[str, float]:
+def score(policy: Policy, is_final: bool = True) -> dict[str, float]:
     """Return the shares of positions in which `policy` keeps the win/draw/loss value; illegal moves do not.
 
-    `value_kept` is over all 4,520 positions, `value_kept_decisive` over those where some legal move loses value.
+    `value_kept` is over all 4,520 positions, `value_kept_decisive` over the 3,191 where some legal move loses
+    value. There are no others to tune on, so `is_final` changes nothing.
     """
     table = solve()
     values, masks = table.values, table.masks
@@ -141,8 +142,9 @@ def parse_moves(moves: str) -> tuple[int, int]:
 def explain(moves: str) -> dict[str, Any]:
     """Return facts on the position after `moves` (see `parse_moves`).
 
-    `scores` are the values of cells 1 to 9 for the side to move (1 win, 0 draw, −1 loss, None illegal), `value`
-    is the position's; after the game's end every score is None and `value` is the result for who would move.
+    `scores` are the values of cells 1 to 9 for the side to move (1 win, 0 draw, −1 loss, None illegal),
+    `value` is the position's; after the game's end every score is None and `value` the result for who would
+    move.
 
     Raises:
         ValueError: the moves are not those of a game.

@@ -25,9 +25,8 @@ def linearize(params: np.record) -> tuple[np.ndarray, np.ndarray]:
     pole_share = params.pole_mass / (params.pole_mass + params.cart_mass)
     per_mass = 1.0 / (params.pole_mass + params.cart_mass)  # 1/kg
     inertia = params.half_length * (4.0 / 3.0 - pole_share)  # m
-    theta_acc = np.array(
-        [0.0, 0.0, params.gravity / inertia, 0.0, -per_mass / inertia]
-    )  # by state, then by force
+    # both accelerations by state, then by force
+    theta_acc = np.array([0.0, 0.0, params.gravity / inertia, 0.0, -per_mass / inertia])
     x_acc = -pole_share * params.half_length * theta_acc
     x_acc[4] += per_mass
 
@@ -66,7 +65,7 @@ def lqr(params: np.record) -> FunctionPolicy:
 
 
 def explain(moves: str) -> dict[str, Any]:
-    """Return the gain, and the mean returns of the regulator and of random play over the same seeded episodes.
+    """Return the gain, and the mean returns of the regulator and of random play on equal seeds.
 
     Raises:
         ValueError: `moves` is not empty.
@@ -79,7 +78,6 @@ def explain(moves: str) -> dict[str, Any]:
         for policy in (lqr(params), random_policy(ENVIRONMENT))
     ]
     return {
-        "reference": YARDSTICK.reference,
         "feedback": "force = −gain · (x, x_dot, theta, theta_dot)",
         "gain": feedback_gain(params).tolist(),
         "num_episodes": EXPLAIN_EPISODES,

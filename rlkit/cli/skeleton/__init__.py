@@ -1,7 +1,7 @@
 """Skeleton: walk along a corridor to the door, one cell a step, on a slippery floor.
 
 Observation
-    Box float32 [2]: the walker's position and how far to the right the door is, both over the corridor's length.
+    Box float32 [2]: the walker's position, and how far to its right the door is, in lengths of the corridor.
 
 Action
     Discrete(2): 0 left, 1 right.

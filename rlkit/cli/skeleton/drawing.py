@@ -1,4 +1,4 @@
-"""Draws the corridor: a row of cells, the door and the walker. Arrow keys or clicks beside the walker move it."""
+"""Draws the corridor: a row of cells, the door and the walker, who follows arrow keys and clicks."""
 
 from rlkit.viewing.canvas import BACKGROUND, CARD, GREEN, MUTED, YELLOW
 
