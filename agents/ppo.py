@@ -50,7 +50,9 @@ class Config:
     target_kl: float | None = None  # end a rollout's epochs when the approximate KL passes 1.5 × this
     gamma: float = 0.99  # discount a step
     gae_lambda: float = 0.95  # λ of the advantage estimates
+    normalize_advantages: bool = True  # per minibatch; not where most are near 0, as between equal players
     entropy_coef: float = 0.0  # weight of the entropy bonus
+    entropy_coef_schedule: Literal["constant", "linear"] = "constant"  # linear: falls to 0 at total_steps
     value_coef: float = 0.5  # weight of the value loss
     max_grad_norm: float = 0.5  # gradients are scaled down to this norm
     normalize_obs: bool = False  # by running mean and variance
@@ -272,7 +274,7 @@ def advantages_of(rollout: Rollout, last_values: Tensor, config: Config) -> np.n
 
 
 def loss(
-    network: ActorCritic, batch: tuple[Tensor | None, ...], config: Config, clip_range: float
+    network: ActorCritic, batch: tuple[Tensor | None, ...], config: Config, clip_range: float, entropy_coef: float
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Return the loss of a minibatch and (policy loss, value loss, entropy, log ratio [B]) for the log."""
     obs, actions, masks, old_log_probs, advantages, returns = batch
@@ -280,12 +282,13 @@ def loss(
     chances = network.distribution(outputs, masks)
     log_ratio = chances.log_prob(actions) - old_log_probs
     ratio = log_ratio.exp()
-    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    if config.normalize_advantages:
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
     value_loss = (returns - values).square().mean()
     entropy = chances.entropy().mean()
-    total = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
+    total = policy_loss + config.value_coef * value_loss - entropy_coef * entropy
     return total, (policy_loss.detach(), value_loss.detach(), entropy.detach(), log_ratio.detach())
 
 
@@ -293,6 +296,7 @@ def update(learner: Learner, advantages: np.ndarray) -> dict[str, float]:
     """Take `num_epochs` passes of gradient steps over the rollout; return figures for the log."""
     config, rollout, network = learner.config, learner.rollout, learner.network
     clip_range = config.clip_range * _remaining(learner, config.clip_range_schedule)
+    entropy_coef = config.entropy_coef * _remaining(learner, config.entropy_coef_schedule)
     learner.optimizer.param_groups[0]["lr"] = config.learning_rate * _remaining(learner, config.learning_rate_schedule)
     flat_advantages = torch.from_numpy(advantages).to(rollout.obs.device).flatten()
     returns = flat_advantages + rollout.values.flatten()
@@ -304,7 +308,7 @@ def update(learner: Learner, advantages: np.ndarray) -> dict[str, float]:
         shuffled = [None if p is None else p[order] for p in block]
         for start in range(0, config.rollout_size, config.minibatch_size):
             batch = tuple(None if p is None else p[start : start + config.minibatch_size] for p in shuffled)
-            total, seen = loss(network, batch, config, clip_range)
+            total, seen = loss(network, batch, config, clip_range, entropy_coef)
             learner.optimizer.zero_grad()
             total.backward()
             nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)

@@ -56,7 +56,9 @@ def run_episodes(
     One episode a copy, so that short episodes are not over-represented. `options` are those of `BatchEnv`; an
     episode still running after `max_steps` counts with its return so far.
     """
-    env = make_batch(environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    env = make_batch(
+        environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, **options
+    )
     obs, info = env.reset(seed=seed)
     names = getattr(environment, "metrics", ())
     returns, lengths = np.zeros(num_episodes), np.zeros(num_episodes, np.int64)
@@ -141,7 +143,7 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
     for name, player in players.items():
         rows[name] = {}
         if environment.num_players == 1 or name == "agent":
-            episodes = run_episodes(environment, player, num_episodes, seed, episode_stats=True, **options)
+            episodes = run_episodes(environment, player, num_episodes, seed, **options)
             rows[name]["return"] = mean_interval(episodes.returns)
             rows[name].update({metric: mean_interval(values) for metric, values in episodes.metrics.items()})
         if is_scored:
@@ -182,7 +184,7 @@ class Judge:
     def _play(self, policy: Policy, **options: Any) -> Episodes:
         return run_episodes(
             self._environment, policy, self._num_episodes, EVALUATION_SEED,
-            deterministic=not self._is_game, episode_stats=True, **self._options, **options,
+            deterministic=not self._is_game, **self._options, **options,
         )  # fmt: skip
 
     def __call__(self, policy: Policy, best: Policy, best_score: float) -> tuple[dict[str, float], float, bool]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,14 @@ class ExternalEnvironment:
 
         return gymnasium.spec(self.gymnasium_id).reward_threshold
 
-    def batch(self, num_envs: int, *, autoreset_mode: Any, episode_stats: bool = False, **options: Any) -> VectorEnv:
+    def batch(
+        self,
+        num_envs: int,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        episode_stats: bool = False,
+        **options: Any,
+    ) -> VectorEnv:
         """Return a vector of `num_envs` copies; of our options only those of the signature apply."""
         import gymnasium
         from gymnasium.wrappers.vector import RecordEpisodeStatistics

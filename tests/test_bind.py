@@ -358,8 +358,8 @@ SHAPES = {
 def test_a_step_of_another_shape_is_explained(name, tmp_path):
     old, new, words = SHAPES[name]
     start = RULES.index("def step")
-    rules = RULES[:start] + RULES[start:].replace(old, new, 1)
-    environment = load_environment(tmp_path / f"shape_{name}", rules=rules)
+    edit = ("rules", RULES[start:], RULES[start:].replace(old, new, 1))
+    environment = load_environment(tmp_path / f"shape_{name}", edit)
     with pytest.raises(RulesError, match=rf"shape_{name}/rules\.py:\d+: .*{re.escape(words)}"):
         run_step(environment, "shape")
 
@@ -370,7 +370,7 @@ def test_a_mistake_in_a_helper_file_is_found_there(tmp_path):
         tmp_path / "far_mistake",
         ("rules", "def plain", "from far_mistake.far import look\n\n\ndef plain"),
         ("rules", "state.luck = uniform(state)\n    return", "state.luck = look(state)\n    return"),
-        far=helper,
+        ("far", "", helper),
     )
     with pytest.raises(RulesError, match=r"far_mistake/far\.py:6: the state has no field 'missing'"):
         BatchEnv(environment, 1)

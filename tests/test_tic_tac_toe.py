@@ -201,7 +201,7 @@ def test_bad_moves_are_refused_in_one_sentence(moves, sentence):
 
 @pytest.mark.parametrize("seat", [1, -1])
 def test_perfect_play_never_loses_whatever_the_other_side_does(graph, seat):
-    moves, policy = graph[0], YARDSTICK.policies["perfect"](ENVIRONMENT.params()[0])
+    moves, policy = graph[0], YARDSTICK.policies["solver"](ENVIRONMENT.params()[0])
     results = []
     waiting = [((0, 0), 1)]
     while waiting:

@@ -93,22 +93,26 @@ def observe(state, params, obs):
 """
 
 
-def write_environment(folder: Path, *edits: tuple[str, str, str], **files: str) -> Path:
-    """Write the environment Count as the package `folder`, with edits (file, old, new) and further files."""
+Edit = tuple[str, str, str]  # (file, old text, new text); old "" appends, to a new file where there is none
+
+
+def write_environment(folder: Path, *edits: Edit) -> Path:
+    """Write the environment Count, edited, as the package `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    sources = {"__init__": DECLARATION, "rules": RULES, **files}
+    sources = {"__init__": DECLARATION, "rules": RULES}
     for file, old, new in edits:
-        assert old in sources[file], f"{old!r} is not in {file}.py"
-        sources[file] = sources[file].replace(old, new)
+        source = sources.setdefault(file, "")
+        assert old in source, f"{old!r} is not in {file}.py"
+        sources[file] = source.replace(old, new) if old else source + new
     for file, source in sources.items():
         (folder / f"{file}.py").write_text(source)
     return folder
 
 
-def load_environment(folder: Path, *edits: tuple[str, str, str], **files: str) -> Environment:
+def load_environment(folder: Path, *edits: Edit) -> Environment:
     """Write such an environment and load it; `folder.name` must be new in this process."""
     assert folder.name not in sys.modules
-    return environment_from_path(write_environment(folder, *edits, **files))
+    return environment_from_path(write_environment(folder, *edits))
 
 
 def run_python(code: str, *args: object, **variables: str) -> subprocess.CompletedProcess:

@@ -55,7 +55,8 @@ def main(args: list[str]) -> int:
         about |= {"episodes": num_episodes, "seed": options.seed}
         print(json.dumps(about | output.report_json(report), indent=1))
         return 0
-    print(f"{run.agent_name} on {environment.name}, step {step:,}; {num_episodes:,} episodes\n")
+    played = episodes_text(environment, num_episodes, options.opponent)
+    print(f"{run.agent_name} on {environment.name}, step {step:,}; {played}\n")
     print(output.report_table(report))
     return 0
 
@@ -63,6 +64,12 @@ def main(args: list[str]) -> int:
 def usual_episodes(environment: Any) -> int:
     """Return how many episodes a report is about unless told otherwise."""
     return REPORT_EPISODES if hasattr(environment, "rules") else EXTERNAL_EPISODES
+
+
+def episodes_text(environment: Any, num_episodes: int, opponent: str | None = None) -> str:
+    """Return what the returns of a report are means of."""
+    against = f", returns against {opponent or 'random'}" if environment.num_players == 2 else ""
+    return f"{num_episodes:,} episodes{against}"
 
 
 def _opponent(environment: Any, name: str, env_options: dict[str, Any]) -> Any:

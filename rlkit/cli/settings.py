@@ -58,8 +58,9 @@ def _flags(recipe: Any) -> list[str]:
 
 
 def _sentence(box: str) -> str:
-    """Return the sentence in a box of tyro's: what stands above its first rule."""
-    lines = [line.strip("│ ") for line in box.splitlines()[1:]]  # below the title
-    text = " ".join(itertools.takewhile(lambda line: not _is_rule(line), lines))
-    text = re.sub(r"^(Error parsing|Config:) ", "", " ".join(text.split()))
+    """Return the sentence in a box of tyro's, which has its title and its hints between rules."""
+    lines = [line.strip("│ ") for line in box.splitlines()[1:]]
+    below_title = itertools.dropwhile(_is_rule, lines)
+    text = " ".join(itertools.takewhile(lambda line: not _is_rule(line), below_title))
+    text = re.sub(r"^(Error parsing )?(Config: )?", "", " ".join(text.split()))
     return text.rstrip(".") or "the settings cannot be understood"

@@ -18,7 +18,7 @@ from rlkit.cli.arguments import (
     whole,
 )
 from rlkit.cli.errors import UsageError
-from rlkit.cli.evaluate import REPORT_SEED, usual_episodes
+from rlkit.cli.evaluate import REPORT_SEED, episodes_text, usual_episodes
 from rlkit.cli.progress import Progress
 from rlkit.cli.settings import parse_settings, settings_help
 
@@ -255,13 +255,11 @@ def _scale(environment: Any, run: Any) -> Any:
 
 
 def _report(environment: Any, policy: Any, run: Any) -> None:
-    took, num_episodes = output.seconds_text(run.read_card()["wall_seconds"]), usual_episodes(environment)
-    print(
-        f"\n{run.steps()[-1]:,} steps in {took}. The best policy over {num_episodes:,} episodes:\n",
-        flush=True,
-    )
     from rlkit.evaluation import compare
 
+    num_episodes, took = usual_episodes(environment), output.seconds_text(run.read_card()["wall_seconds"])
+    played = episodes_text(environment, num_episodes)
+    print(f"\n{run.steps()[-1]:,} steps in {took}. The best policy over {played}:\n", flush=True)
     options = environment_options(run.config)
     scores = compare(environment, policy, num_episodes, REPORT_SEED, **options)
     about = {"episodes": num_episodes, "seed": REPORT_SEED}

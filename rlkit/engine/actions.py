@@ -51,7 +51,8 @@ class ActionCheck:
             raise ValueError(f"actions have shape {given.shape}, not {self.actions.shape}")
         if not np.can_cast(given.dtype, self.actions.dtype, "same_kind") or given.dtype == np.bool_:
             raise ValueError(f"actions of dtype {given.dtype} do not fit {self._space}; use {self.actions.dtype}")
-        self.actions[...] = given
+        with np.errstate(over="ignore"):  # what overflows is outside, as found below
+            self.actions[...] = given
         if not self.num_actions:
             bad, num_illegal = self._kernels.check_box(self._rows(), self._low, self._high), 0
         else:

@@ -293,11 +293,13 @@ class BatchEnv(VectorEnv):
             return entropy, np.full(self.num_envs, not self._is_reset)
         if isinstance(seed, (int, np.integer)):
             seed = [int(seed) + i for i in range(self.num_envs)]
+        if not hasattr(seed, "__len__"):
+            raise ValueError(f"seed {seed!r} must be a whole number, or a list with one for each copy")
         if len(seed) != self.num_envs:
             raise ValueError(f"{len(seed)} seeds were given for {self.num_envs} copies")
         for number in seed:
-            if number is not None and not 0 <= number < 2**64:
-                raise ValueError(f"seed {number} must be at least 0 and below 2**64")
+            if number is not None and not (isinstance(number, (int, np.integer)) and 0 <= number < 2**64):
+                raise ValueError(f"seed {number!r} must be a whole number, at least 0 and below 2**64")
         given = np.array([number is not None for number in seed])
         seeds = [random if number is None else number for number, random in zip(seed, entropy, strict=True)]
         return np.array(seeds, np.uint64), given | (not self._is_reset)
@@ -324,7 +326,9 @@ class BatchEnv(VectorEnv):
             info["episode"] = {name: np.where(done, values, 0) for name, values in stats.items()}
             info["_episode"] = done
         if self._mode == kernels.SAME_STEP:
-            final_info: dict[str, Any] = {"player": self.episodes["final_player"].copy(), "_player": done}
+            final_info: dict[str, Any] = {}
+            if "player" in info:
+                final_info["player"], final_info["_player"] = self.episodes["final_player"].copy(), done
             if self._masks.shape[1]:
                 final_info["action_mask"] = self._final_masks.copy() if self._copy else self._final_masks
                 final_info["_action_mask"] = done

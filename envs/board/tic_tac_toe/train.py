@@ -6,17 +6,19 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=1_000_000,
-        num_envs=256,
-        num_steps=64,
-        num_epochs=2,
-        minibatch_size=2048,
-        gae_lambda=0.9,
-        entropy_coef=0.01,
+        total_steps=600_000,
+        num_envs=64,
+        num_steps=16,
+        minibatch_size=256,
+        learning_rate=2e-3,
+        gamma=1.0,
+        normalize_advantages=False,
+        entropy_coef=0.1,
         hidden_sizes=(128, 128),
         activation="relu",
-        eval_interval=100_000,
+        eval_interval=50_000,
         eval_episodes=200,
+        checkpoint_interval=200_000,
     ),
 }
 

@@ -164,7 +164,7 @@ def explain(moves: str) -> dict[str, Any]:
 
 YARDSTICK = Yardstick(
     reference="full enumeration of the 4,520 positions in which somebody is to move (the optimum)",
-    policies={"perfect": perfect},
+    policies={"solver": perfect},
     score=score,
     explain=explain,
 )
