@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from rlkit.evaluation import Judge
 from rlkit.learning import saving
 from rlkit.learning.actor_critic import ActorCritic, NetworkPolicy, flat_obs, flat_obs_shape, in_space
+from rlkit.learning.buffers import Batch, Rollout
 from rlkit.learning.normalize import ReturnScale, RunningMoments
 from rlkit.learning.past_selves import PastSelves
 from rlkit.learning.returns import generalized_advantages
@@ -58,11 +59,12 @@ class Config:
     normalize_obs: bool = False  # by running mean and variance
     normalize_returns: bool = False  # rewards over the running deviation of returns
     initial_log_std: float = 0.0  # of continuous actions
-    network: Literal["mlp", "board"] = "mlp"  # board: convolutions over [planes, rows, columns]
+    network: Literal["mlp", "board"] = "mlp"  # board: a convolution over [planes, rows, columns] first
     hidden_sizes: tuple[int, ...] = (64, 64)  # of the perceptrons; board: the layer after the convolutions
     activation: Literal["tanh", "relu", "silu"] = "tanh"  # of the perceptrons
-    channels: int = 32  # board: of each convolution
-    num_layers: int = 2  # board: convolutions after the first
+    channels: int = 64  # board: of the convolution
+    kernel_size: int = 4  # board: rows and columns of the convolution's windows
+    num_layers: int = 1  # board: layers with skip connections after the first of hidden_sizes
     opponent: str = "self"  # games of two: self, pool (of past selves), random, a yardstick's policy, a run
     pool_size: int = 8  # opponent=pool: past selves in the pool
     pool_interval: int = 200_000  # opponent=pool: steps between additions to it
@@ -115,9 +117,9 @@ class Learner:
             self.moments["return"] = self.return_scale.moments
         self.policy = self.policy_of(self.network)
         if self.pool is not None:
-            self.pool.add(0, self.policy_of(deepcopy(self.network)).probabilities)
+            self.pool.add(0, self.policy_of(deepcopy(self.network)))
         self.obs, self.info = self.env.reset(seed=seed)
-        self.rollout = Rollout(config, shape, self.spaces[1], self.network)
+        self.rollout = Rollout((config.num_steps, config.num_envs), shape, self.spaces[1], config.device)
 
     def policy_of(self, network: ActorCritic) -> NetworkPolicy:
         """Return a policy that acts with `network`."""
@@ -138,13 +140,10 @@ class Learner:
             tensors |= saving.prefixed(f"moments.{name}", moments.arrays())
         if self.return_scale is not None:
             tensors["running_returns"] = self.return_scale.running_returns
-        members = self.pool.members if self.pool is not None else {}
         if self.pool is not None:
-            tensors |= {"pool.draws": self.pool.draws, "pool.generations": self.pool.generations}
-        for generation, member in members.items():
-            tensors |= saving.prefixed(f"past.{generation}", member.__self__.network.state_dict())  # type: ignore[attr-defined]
+            tensors |= saving.prefixed("pool", self.pool.tensors())
         best_score = self.best_score if math.isfinite(self.best_score) else None
-        return tensors, {"total_steps": self.total_steps, "best_score": best_score, "members": list(members)}
+        return tensors, {"total_steps": self.total_steps, "best_score": best_score}
 
     def restore(self, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Take back what `checkpoint` gave."""
@@ -159,35 +158,8 @@ class Learner:
         if self.return_scale is not None:
             self.return_scale.running_returns = np.array(tensors["running_returns"])
         if self.pool is not None:
-            self.pool.draws, self.pool.generations = (np.array(tensors[f"pool.{n}"]) for n in ("draws", "generations"))
-            self.pool.members = {}
-            for generation in facts["members"]:
-                network = deepcopy(self.network)
-                network.load_state_dict(saving.part(tensors, f"past.{generation}"))
-                self.pool.members[generation] = self.policy_of(network).probabilities
-        self.obs, self.info = saving.restore_env(
-            self.env, saving.part(tensors, "env"), self.seed + self.total_steps
-        )
-
-
-class Rollout:
-    """A block of transitions: `num_steps` T of each of `num_envs` N copies. Torch and NumPy share the memory."""
-
-    def __init__(self, config: Config, obs_shape: tuple[int, ...], action_space: Any, network: ActorCritic):
-        shape, device = (config.num_steps, config.num_envs), config.device
-        self.obs = torch.zeros((*shape, *obs_shape), device=device)  # [T, N, …]
-        is_whole = np.issubdtype(action_space.dtype, np.integer)
-        dtype = torch.int64 if is_whole else torch.float32
-        self.actions = torch.zeros((*shape, *action_space.shape), dtype=dtype, device=device)  # [T, N, …]
-        self.masks: Tensor | None = None  # [T, N, A] int8, made when the environment first gives one
-        self.log_probs = torch.zeros(shape, device=device)  # [T, N]
-        self.values = torch.zeros(shape, device=device)  # [T, N]
-        self.rewards = np.zeros(shape, np.float32)  # [T, N]
-        self.final_values = np.zeros(shape, np.float32)  # [T, N], of truncated episodes' last observations
-        self.terminated = np.zeros(shape, np.bool_)  # [T, N]
-        self.truncated = np.zeros(shape, np.bool_)  # [T, N]
-        self.players = np.zeros((shape[0] + 1, shape[1]), np.int8)  # [T + 1, N], who is to move; 0: one player
-        self.final_players = np.zeros(shape, np.int8)  # [T, N], to move in truncated episodes' last observations
+            self.pool.restore(saving.part(tensors, "pool"), lambda: self.policy_of(deepcopy(self.network)))
+        self.obs, self.info = saving.restore_env(self.env, saving.part(tensors, "env"), self.seed + self.total_steps)
 
 
 # --- the algorithm ----------------------------------------------------------------------------------------------
@@ -234,7 +206,9 @@ def _store_masks(rollout: Rollout, learner: Learner, t: int) -> Tensor | None:
         return None
     masks = torch.from_numpy(learner.info["action_mask"])
     if rollout.masks is None:
-        rollout.masks = torch.ones((*rollout.values.shape, masks.shape[-1]), dtype=torch.int8, device=rollout.obs.device)
+        rollout.masks = torch.ones(
+            (*rollout.values.shape, masks.shape[-1]), dtype=torch.int8, device=rollout.obs.device
+        )
     rollout.masks[t].copy_(masks)
     return rollout.masks[t]
 
@@ -274,19 +248,19 @@ def advantages_of(rollout: Rollout, last_values: Tensor, config: Config) -> np.n
 
 
 def loss(
-    network: ActorCritic, batch: tuple[Tensor | None, ...], config: Config, clip_range: float, entropy_coef: float
+    network: ActorCritic, batch: Batch, config: Config, clip_range: float, entropy_coef: float
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Return the loss of a minibatch and (policy loss, value loss, entropy, log ratio [B]) for the log."""
-    obs, actions, masks, old_log_probs, advantages, returns = batch
-    outputs, values = network(obs)
-    chances = network.distribution(outputs, masks)
-    log_ratio = chances.log_prob(actions) - old_log_probs
+    outputs, values = network(batch.obs)
+    chances = network.distribution(outputs, batch.masks)
+    log_ratio = chances.log_prob(batch.actions) - batch.log_probs
     ratio = log_ratio.exp()
+    advantages = batch.advantages
     if config.normalize_advantages:
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-    value_loss = (returns - values).square().mean()
+    value_loss = (batch.returns - values).square().mean()
     entropy = chances.entropy().mean()
     total = policy_loss + config.value_coef * value_loss - entropy_coef * entropy
     return total, (policy_loss.detach(), value_loss.detach(), entropy.detach(), log_ratio.detach())
@@ -298,16 +272,17 @@ def update(learner: Learner, advantages: np.ndarray) -> dict[str, float]:
     clip_range = config.clip_range * _remaining(learner, config.clip_range_schedule)
     entropy_coef = config.entropy_coef * _remaining(learner, config.entropy_coef_schedule)
     learner.optimizer.param_groups[0]["lr"] = config.learning_rate * _remaining(learner, config.learning_rate_schedule)
+    obs, actions = rollout.obs.flatten(0, 1), rollout.actions.flatten(0, 1)
+    masks = None if rollout.masks is None else rollout.masks.flatten(0, 1)
     flat_advantages = torch.from_numpy(advantages).to(rollout.obs.device).flatten()
     returns = flat_advantages + rollout.values.flatten()
-    parts = [rollout.obs, rollout.actions, rollout.masks, rollout.log_probs]
-    block = [None if p is None else p.flatten(0, 1) for p in parts] + [flat_advantages, returns]
+    block = Batch(obs, actions, masks, rollout.log_probs.flatten(), flat_advantages, returns)
     figures: list[tuple[Tensor, ...]] = []
     for _ in range(config.num_epochs):
         order = torch.randperm(config.rollout_size, generator=learner.generator, device=rollout.obs.device)
-        shuffled = [None if p is None else p[order] for p in block]
+        shuffled = block.rows(order)
         for start in range(0, config.rollout_size, config.minibatch_size):
-            batch = tuple(None if p is None else p[start : start + config.minibatch_size] for p in shuffled)
+            batch = shuffled.rows(slice(start, start + config.minibatch_size))
             total, seen = loss(network, batch, config, clip_range, entropy_coef)
             learner.optimizer.zero_grad()
             total.backward()
@@ -351,7 +326,7 @@ def _remaining(learner: Learner, schedule: str) -> float:
 
 
 def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) -> NetworkPolicy:
-    """Train until the budget is spent or `run.stop_requested`; return the best policy.
+    """Train until the budget is spent or `run.stop_requested`; return the best policy (the last, if none was judged).
 
     Args:
         environment: an `Environment` or an `ExternalEnvironment`.
@@ -373,19 +348,22 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         seconds = time.perf_counter() - start
         is_end = learner.total_steps >= config.total_steps
         if learner.pool is not None and learner.crosses(config.pool_interval):
-            learner.pool.add(learner.total_steps, learner.policy_of(deepcopy(learner.network)).probabilities)
+            learner.pool.add(learner.total_steps, learner.policy_of(deepcopy(learner.network)))
         if judge is not None and (learner.crosses(config.eval_interval) or is_end):
             figures |= evaluate(learner, judge)
         if config.picture_interval and environment.drawing and (learner.crosses(config.picture_interval) or is_end):
             run.log_gif(learner.total_steps, "rollout", episode_gif(environment, learner.policy, run.seed, options))
-        timing = {"time/steps_per_second": config.rollout_size / seconds, "time/collect_share": (collected - start) / seconds}
+        timing = {
+            "time/steps_per_second": config.rollout_size / seconds,
+            "time/collect_share": (collected - start) / seconds,
+        }
         run.log(learner.total_steps, figures, timing=timing)
         if run.progress is not None:
             run.progress.update(learner.total_steps, config.total_steps, figures)
         if learner.crosses(config.checkpoint_interval) or is_end or run.stop_requested:
             run.save(learner.total_steps, *learner.checkpoint())
     learner.env.close()
-    return learner.policy_of(learner.best if config.eval_interval else learner.network)
+    return learner.policy_of(learner.best if math.isfinite(learner.best_score) else learner.network)
 
 
 def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
@@ -399,13 +377,15 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
 
 
 def load(run: Any, environment: Any) -> NetworkPolicy:
-    """Return the best policy of the newest checkpoint of `run`."""
+    """Return the best policy of the newest checkpoint of `run` (the last, if none was judged)."""
     checkpoint = run.load()
     config = config_of(run.config)
-    env = make_batch(environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self"))
+    env = make_batch(
+        environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self")
+    )
     shape = flat_obs_shape(env.single_observation_space)
     network = _network(shape, env.single_action_space, config)
-    kept = "best" if config.eval_interval else "network"
+    kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     network.load_state_dict(saving.part(checkpoint.tensors, kept))
     moments = RunningMoments(shape) if config.normalize_obs else None
     if moments is not None:
@@ -427,6 +407,6 @@ def _env_options(environment: Any, config: Config, opponent: Any) -> dict[str, A
 def _network(obs_shape: tuple[int, ...], action_space: Any, config: Config) -> ActorCritic:
     return ActorCritic(
         obs_shape, action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
-        activation=config.activation, channels=config.channels, num_layers=config.num_layers,
+        activation=config.activation, channels=config.channels, kernel_size=config.kernel_size, num_layers=config.num_layers,
         initial_log_std=config.initial_log_std,
     ).to(config.device)  # fmt: skip

@@ -14,7 +14,7 @@ _HOMES = {
     "make_batch": "rlkit.registry",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 __version__ = "0.1.0"
 
 

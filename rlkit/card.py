@@ -90,9 +90,7 @@ def card_of(path: Path, session: dict[str, Any]) -> tuple[dict[str, Any], list[s
     kinds: dict[str, Any] = {"wall_seconds": (int, float), "resumes": list, "scores": dict}
     for key, kind in kinds.items():
         if not isinstance(card.get(key), kind):
-            raise RunError(
-                f"{path} is damaged: its {key!r} is {shown(card.get(key))}; remove it and resume again"
-            )
+            raise RunError(f"{path} is damaged: its {key!r} is {shown(card.get(key))}; remove it and resume again")
     changes = _differences(card, session)
     entry = {"started": session["started"], "command": session["command"], "changes": changes}
     return card | {"ended": None, "resumes": [*card["resumes"][-99:], entry]}, changes

@@ -131,9 +131,7 @@ def _check_spaces(environment: Environment) -> str:
                     f"an observation is outside its space ({level}): {obs}",
                 )
                 actions = random_actions(env.single_action_space, uniforms, info.get("action_mask"))
-                _require(
-                    env.action_space.contains(actions), f"actions {actions} are outside {env.action_space}"
-                )
+                _require(env.action_space.contains(actions), f"actions {actions} are outside {env.action_space}")
                 obs, rewards, _, _, info = env.step(actions)
                 _require(np.isfinite(rewards).all(), f"a reward is not finite ({level}): {rewards}")
     return f"observations and rewards stay inside their spaces in levels {', '.join(environment.levels)}"
@@ -291,9 +289,7 @@ def _check_drawing(environment: Environment) -> str:
     drawing = environment.drawing
     if drawing is None:
         return "no drawing.py: the state is shown as text"
-    _require(
-        (width, height) == tuple(drawing.SIZE), f"the picture is {width} × {height}, not SIZE {drawing.SIZE}"
-    )
+    _require((width, height) == tuple(drawing.SIZE), f"the picture is {width} × {height}, not SIZE {drawing.SIZE}")
     _check_controls(env, drawing)
     return f"a picture of {width:.0f} × {height:.0f} without a display"
 
@@ -311,18 +307,14 @@ def _check_controls(env: BatchEnv, drawing: Any) -> None:
         _require(any(action is not None for action in clicked), "no click gives an action")
         actions += [action for action in clicked if action is not None]
     for action in actions:
-        _require(
-            space.contains(np.asarray(action, space.dtype)), f"a key or click gives {action}, outside {space}"
-        )
+        _require(space.contains(np.asarray(action, space.dtype)), f"a key or click gives {action}, outside {space}")
 
 
 def _check_yardstick(environment: Environment) -> str:
     yardstick = environment.yardstick
     if yardstick is None:
         return "no yardstick.py"
-    _require(
-        yardstick.reference and "\n" not in yardstick.reference, "the yardstick's reference must be one line"
-    )
+    _require(yardstick.reference and "\n" not in yardstick.reference, "the yardstick's reference must be one line")
     _require(yardstick.policies, "the yardstick names no policy")
     env = BatchEnv(environment, 4)
     obs, info = env.reset(seed=2)

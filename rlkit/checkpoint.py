@@ -134,9 +134,7 @@ def load(folder: Path, step: int) -> Checkpoint:
     try:
         return read(folder / f"{step:012d}")
     except RunError as error:
-        others = [
-            str(other) for other in reversed(steps(folder)) if other != step and _is_intact(folder, other)
-        ]
+        others = [str(other) for other in reversed(steps(folder)) if other != step and _is_intact(folder, other)]
         if others:
             remedy = f"resume from step {others[0]}, which is intact, with --checkpoint {others[0]}"
         else:
@@ -169,9 +167,7 @@ def encode(checkpoint: Checkpoint) -> dict[str, bytes]:
         files[TENSORS], strides = _encode_tensors(tensors)
     for name, data in files.items():
         if len(data) > MAX_SIZES[name]:
-            raise ValueError(
-                f"{name} of a checkpoint would hold {len(data)} bytes, at most {MAX_SIZES[name]} fit"
-            )
+            raise ValueError(f"{name} of a checkpoint would hold {len(data)} bytes, at most {MAX_SIZES[name]} fit")
     manifest = {
         "format": FORMAT,
         "step": checkpoint.step,
@@ -214,9 +210,7 @@ def _read_verified(path: Path, size: int, sha256: str) -> bytes:
 
 def _encode_manifest(manifest: dict[str, Any]) -> bytes:
     body = json.dumps(manifest, sort_keys=True)
-    return (
-        json.dumps(manifest | {"sha256": digest_of(body.encode())}, sort_keys=True, indent=1) + "\n"
-    ).encode()
+    return (json.dumps(manifest | {"sha256": digest_of(body.encode())}, sort_keys=True, indent=1) + "\n").encode()
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -227,8 +221,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged: it does not match its own SHA-256")
     if manifest.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} has format {shown(manifest.get('format'))}, this rlkit reads {FORMAT}: use the one that "
-            "wrote it"
+            f"{path} has format {shown(manifest.get('format'))}, this rlkit reads {FORMAT}: use the one that wrote it"
         )
     if not _is_manifest(manifest):  # only a forger gets here: the digest is right and the content is not
         raise CheckpointError(f"{path} is not a manifest of rlkit")
@@ -242,9 +235,7 @@ def _is_manifest(manifest: dict[str, Any]) -> bool:
         and _is_count(manifest["step"])
         and _is_digest(manifest["log"])
         and isinstance(files, dict)
-        and {FACTS}
-        <= files.keys()
-        <= {FACTS, ARRAYS, TENSORS}  # fixed names, so none can lead out of the folder
+        and {FACTS} <= files.keys() <= {FACTS, ARRAYS, TENSORS}  # fixed names, so none can lead out of the folder
         and all(_is_digest(digest) for digest in files.values())
         and isinstance(strides, dict)
         and all(isinstance(stride, list) and all(map(_is_count, stride)) for stride in strides.values())

@@ -56,9 +56,7 @@ def run_episodes(
     One episode a copy, so that short episodes are not over-represented. `options` are those of `BatchEnv`; an
     episode still running after `max_steps` counts with its return so far.
     """
-    env = make_batch(
-        environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, **options
-    )
+    env = make_batch(environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, **options)
     obs, info = env.reset(seed=seed)
     names = getattr(environment, "metrics", ())
     returns, lengths = np.zeros(num_episodes), np.zeros(num_episodes, np.int64)
@@ -136,7 +134,7 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
     level = {k: v for k, v in options.items() if k != "opponent"}
     params = environment.params(**level)[0] if isinstance(environment, Environment) else None
     players: dict[str, Policy] = {"agent": policy, "random": random_policy(environment)}
-    is_scored = yardstick is not None and yardstick.score is not None
+    score_of = yardstick.score if yardstick is not None else None
     for name, build in yardstick.policies.items() if yardstick else ():
         players[name] = build(params)
     rows: dict[str, dict[str, Any]] = {}
@@ -146,8 +144,8 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
             episodes = run_episodes(environment, player, num_episodes, seed, **options)
             rows[name]["return"] = mean_interval(episodes.returns)
             rows[name].update({metric: mean_interval(values) for metric, values in episodes.metrics.items()})
-        if is_scored:
-            rows[name].update(yardstick.score(player, True))
+        if score_of is not None:
+            rows[name].update(score_of(player, True))
     score = math.nan
     if yardstick is not None and environment.num_players == 1:
         reference = rows[next(iter(yardstick.policies))]["return"].mean

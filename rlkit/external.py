@@ -62,6 +62,10 @@ class ExternalEnvironment:
         kwargs = {name: value for name, value in options.items() if name not in ignored}
         spec = gymnasium.spec(self.gymnasium_id)
         env = gymnasium.make_vec(
-            spec, num_envs, vectorization_mode="sync", vector_kwargs={"autoreset_mode": autoreset_mode}, **kwargs
+            spec,
+            num_envs,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": autoreset_mode},
+            **kwargs,
         )
         return RecordEpisodeStatistics(env) if episode_stats else env

@@ -135,7 +135,11 @@ def make_batch(environment: str | Environment | ExternalEnvironment, num_envs: i
     from rlkit.engine.batch import BatchEnv
 
     found = find_environment(environment) if isinstance(environment, str) else environment
-    return found.batch(num_envs, **options) if isinstance(found, ExternalEnvironment) else BatchEnv(found, num_envs, **options)
+    return (
+        found.batch(num_envs, **options)
+        if isinstance(found, ExternalEnvironment)
+        else BatchEnv(found, num_envs, **options)
+    )
 
 
 def register_with_gymnasium(table: Mapping[str, str]) -> None:

@@ -243,9 +243,7 @@ def test_compiled_code_of_others_is_refused(tmp_path, monkeypatch):
     with pytest.raises(CacheError, match=r"others may write to the cache folder .*/open; set RLKIT_CACHE"):
         use(open_to_all)
     (tmp_path / "file").touch()
-    with pytest.raises(
-        CacheError, match=r"cannot use the cache folder .*set RLKIT_CACHE to a folder you own"
-    ):
+    with pytest.raises(CacheError, match=r"cannot use the cache folder .*set RLKIT_CACHE to a folder you own"):
         use(tmp_path / "file")
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     with pytest.raises(CacheError, match="belongs to another user"):
@@ -254,9 +252,7 @@ def test_compiled_code_of_others_is_refused(tmp_path, monkeypatch):
 
 def test_only_our_own_unused_folders_are_removed(tmp_path, monkeypatch):
     monkeypatch.setenv("RLKIT_CACHE", str(tmp_path))
-    old, unrelated, young = (
-        tmp_path / n for n in ("loop-x-0123456789abcdef", "thesis", "loop-y-0123456789abcdef")
-    )
+    old, unrelated, young = (tmp_path / n for n in ("loop-x-0123456789abcdef", "thesis", "loop-y-0123456789abcdef"))
     for folder in (old, unrelated, young):
         folder.mkdir()
         (folder / "file").touch()

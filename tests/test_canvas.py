@@ -86,9 +86,7 @@ def columns_with_ink(canvas):
     return np.flatnonzero((canvas.to_array() != BACKGROUND).any(axis=(0, 2)))
 
 
-@pytest.mark.parametrize(
-    ("align", "left", "right"), [("left", 100, 160), ("center", 70, 130), ("right", 40, 100)]
-)
+@pytest.mark.parametrize(("align", "left", "right"), [("left", 100, 160), ("center", 70, 130), ("right", 40, 100)])
 def test_text_is_aligned(align, left, right):
     canvas = Canvas((200, 40))
     canvas.fill(BACKGROUND)

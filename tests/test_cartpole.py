@@ -73,9 +73,7 @@ def test_every_step_agrees_with_gymnasium_from_10000_states():
 
 def test_steps_agree_exactly_at_the_limits():
     edges = [
-        (sign * limit, 0.0)
-        for limit in (MAX_X, np.nextafter(MAX_X, 9), np.nextafter(MAX_X, 0))
-        for sign in (1, -1)
+        (sign * limit, 0.0) for limit in (MAX_X, np.nextafter(MAX_X, 9), np.nextafter(MAX_X, 0)) for sign in (1, -1)
     ]
     angles = [(sign * a, 0.0) for a in (MAX_THETA, np.nextafter(MAX_THETA, 9)) for sign in (1, -1)]
     values = np.array([(*edge, 0.0, 0.0) for edge in edges] + [(0.0, 0.0, *angle) for angle in angles])
@@ -138,9 +136,7 @@ def numeric_linearization(**params):
     offsets = np.concatenate([np.eye(4), -np.eye(4)]) * size
     put(env.states, np.repeat(offsets, 2, axis=0))
     env.step(np.tile([0, 1], 8))
-    after = np.stack([env.states[name] for name in FIELDS], axis=1).reshape(
-        2, 4, 2, 4
-    )  # [sign, field, push, :]
+    after = np.stack([env.states[name] for name in FIELDS], axis=1).reshape(2, 4, 2, 4)  # [sign, field, push, :]
     a = (after[0] - after[1]).mean(axis=1).T / (2 * size)
     b = (after[:, :, 1] - after[:, :, 0]).mean(axis=(0, 1)) / (2 * force)
     return a, b[:, None]
@@ -156,9 +152,7 @@ def riccati_iteration(a, b, q, r, num_sweeps):
     return gain[0]
 
 
-@pytest.mark.parametrize(
-    "params", [{}, {"gravity": 4.0, "half_length": 1.0, "step_seconds": 0.04, "force": 5.0}]
-)
+@pytest.mark.parametrize("params", [{}, {"gravity": 4.0, "half_length": 1.0, "step_seconds": 0.04, "force": 5.0}])
 def test_gain_is_that_of_the_linearised_rules(params):
     record = ENVIRONMENT.params(**params)[0]
     a, b = numeric_linearization(**params)
@@ -166,9 +160,7 @@ def test_gain_is_that_of_the_linearised_rules(params):
     for ours, numeric in zip(cartpole.linearize(record), (a, b), strict=True):
         np.testing.assert_allclose(ours, numeric, rtol=0, atol=1e-7)
     q, r = cartpole.cost_weights(record)
-    np.testing.assert_allclose(
-        cartpole.feedback_gain(record), riccati_iteration(a, b, q, r, 5_000), rtol=1e-5
-    )
+    np.testing.assert_allclose(cartpole.feedback_gain(record), riccati_iteration(a, b, q, r, 5_000), rtol=1e-5)
 
 
 def test_the_regulator_reaches_the_most_there_is_from_every_start():

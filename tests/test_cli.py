@@ -319,9 +319,7 @@ def test_watch_records_a_run_and_a_controller(trained, capsys):
         assert capsys.readouterr().out == "recorded a.png\n"
         colours = np.unique(np.asarray(Image.open("a.png")).reshape(-1, 3), axis=0)
         assert len(colours) > 10
-    assert "--policy goes with an environment" in _sentence(
-        capsys, ["watch", str(trained[0]), "--policy", "lqr"]
-    )
+    assert "--policy goes with an environment" in _sentence(capsys, ["watch", str(trained[0]), "--policy", "lqr"])
 
 
 def test_watch_seats_the_opponent(monkeypatch):

@@ -115,9 +115,7 @@ def test_seconds(seconds, text):
     assert output.seconds_text(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("5", 300), ("90s", 90), ("1.5m", 90), ("2h", 7200), (".5s", 0.5)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("5", 300), ("90s", 90), ("1.5m", 90), ("2h", 7200), (".5s", 0.5)])
 def test_duration(text, seconds):
     assert duration(text) == seconds
 

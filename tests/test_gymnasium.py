@@ -104,9 +104,7 @@ def test_stable_baselines3s_checker(name):
 
 # Two games of tic-tac-toe: in copy 0 crosses win with the top row at the fifth ply; copy 1 goes on for one.
 GAME = [(0, 0), (3, 3), (1, 1), (4, 4), (2, 8)]
-WON = np.array(
-    [[[0, 0, 0], [1, 1, 0], [0, 0, 0]], [[1, 1, 1], [0, 0, 0], [0, 0, 0]]], np.float32
-)  # noughts see it
+WON = np.array([[[0, 0, 0], [1, 1, 0], [0, 0, 0]], [[1, 1, 1], [0, 0, 0], [0, 0, 0]]], np.float32)  # noughts see it
 GOES_ON = np.array([[[0, 0, 0], [1, 1, 0], [0, 0, 0]], [[1, 1, 0], [0, 0, 0], [0, 0, 1]]], np.float32)
 EMPTY = np.zeros((2, 3, 3), np.float32)
 
@@ -184,9 +182,7 @@ def test_the_same_as_gymnasiums_own_vector_of_single_copies(mode, options):
     for _ in range(80):
         assert_same(*results)
         masks = results[1][-1]["action_mask"]
-        actions = (rng.random(masks.shape) * masks + (rng.random(masks.shape) > 0.98)).argmax(
-            axis=1
-        )  # some illegal
+        actions = (rng.random(masks.shape) * masks + (rng.random(masks.shape) > 0.98)).argmax(axis=1)  # some illegal
         results = [env.step(actions) for env in (singles, batch)]
         done = results[0][2] | results[0][3]
         num_ended += done.sum()
@@ -281,9 +277,7 @@ def test_episode_stats_equal_gymnasiums_wrapper(name, mode):
             ended = infos[0]["_episode"]
             np.testing.assert_array_equal(ended, infos[1]["_episode"])
             for key in "rl":
-                np.testing.assert_array_equal(
-                    infos[0]["episode"][key][ended], infos[1]["episode"][key][ended]
-                )
+                np.testing.assert_array_equal(infos[0]["episode"][key][ended], infos[1]["episode"][key][ended])
             count += ended.sum()
     assert count > 10
 
@@ -346,7 +340,5 @@ def test_render():
     vector.reset(seed=1)
     assert [picture.shape for picture in vector.render()] == [(400, 640, 3)] * 2
     assert rlkit.make_batch("cartpole", 2).render() is None
-    with pytest.raises(
-        ValueError, match="render_mode='human' must be None or 'rgb_array'; to watch live use"
-    ):
+    with pytest.raises(ValueError, match="render_mode='human' must be None or 'rgb_array'; to watch live use"):
         rlkit.make("cartpole", render_mode="human")

@@ -1,6 +1,7 @@
 """Distributions and normalisers against independent formulas."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,7 +51,10 @@ def test_gaussian_equals_torch_distributions():
 
 def test_multi_categorical_is_a_product():
     logits = torch.randn(10, 5)
-    ours, actions = MultiCategorical(logits, [2, 3]), torch.stack([torch.arange(10) % 2, torch.arange(10) % 3], -1)
+    ours, actions = (
+        MultiCategorical(logits, [2, 3]),
+        torch.stack([torch.arange(10) % 2, torch.arange(10) % 3], -1),
+    )
     parts = [Categorical(logits[:, :2]), Categorical(logits[:, 2:])]
     torch.testing.assert_close(ours.log_prob(actions), sum(p.log_prob(actions[:, k]) for k, p in enumerate(parts)))
     assert ours.sample(torch.Generator().manual_seed(0)).shape == (10, 2)
@@ -93,7 +97,7 @@ def test_past_selves_never_change_within_an_episode():
     """Members that always play their own number; the pool grows in the middle of episodes."""
 
     def member(number):
-        return lambda obs, mask: np.eye(7)[np.full(len(obs), number)]
+        return SimpleNamespace(probabilities=lambda obs, mask: np.eye(7)[np.full(len(obs), number)])
 
     pool = PastSelves(num_envs=32, size=2)
     pool.add(0, member(0))

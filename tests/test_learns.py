@@ -9,7 +9,7 @@ from rlkit.evaluation import run_episodes
 from rlkit.registry import environment_from_path
 from rlkit.run import Run
 
-HEADER = '''
+HEADER = """
 import numpy as np
 from gymnasium import spaces
 from rlkit.engine.jit import jit
@@ -17,10 +17,10 @@ from rlkit.engine.rng import integer
 from rlkit.engine.state import params_dtype, state_dtype
 from rlkit.environment import Environment
 PARAMS = params_dtype()
-'''
+"""
 
 # Each step shows one of four numbers; the reward is 1 for naming it.
-IDENTITY = '''
+IDENTITY = """
 STATE = state_dtype(target=np.int64)
 @jit
 def reset(state, params):
@@ -34,14 +34,17 @@ def step(state, params, action):
 def observe(state, params, obs):
     for i in range(4):
         obs[i] = state.target == i
-'''
+"""
 REWARDS = {
     "discrete": ("spaces.Discrete(4)", "1.0 if action == state.target else 0.0"),
     "multi_discrete": (
         "spaces.MultiDiscrete([2, 2])",
         "1.0 if action[0] == state.target // 2 and action[1] == state.target % 2 else 0.0",
     ),
-    "box": ("spaces.Box(-1.0, 1.0, (1,))", "1.0 - abs(float(action[0]) - (float(state.target) / 2.0 - 0.75))"),
+    "box": (
+        "spaces.Box(-1.0, 1.0, (1,))",
+        "1.0 - abs(float(action[0]) - (float(state.target) / 2.0 - 0.75))",
+    ),
 }
 
 
@@ -58,7 +61,13 @@ def write_environment(folder, name, rules, action_space):
 
 def train(environment, folder, seed=0, **settings):
     """Train PPO for a few thousand steps and return the policy."""
-    base = {"total_steps": 40_000, "num_envs": 16, "num_steps": 32, "minibatch_size": 128, "learning_rate": 3e-3}
+    base = {
+        "total_steps": 40_000,
+        "num_envs": 16,
+        "num_steps": 32,
+        "minibatch_size": 128,
+        "learning_rate": 3e-3,
+    }
     config = ppo.Config(**{**base, "gamma": 0.5, "eval_interval": 0, "picture_interval": 0, **settings})
     with Run.create("task", "ppo", {}, seed, root=folder) as run, run.training():
         return ppo.train(environment, config, run)
@@ -75,12 +84,15 @@ def test_ppo_learns_to_name_what_it_sees(kind, tmp_path):
 
 def test_ppo_obeys_masks_and_learns_under_them(tmp_path):
     """The number shown is masked, and worth nothing; the next one (cyclically) is worth 1."""
-    rules = IDENTITY.format(reward="1.0 if action == (state.target + 1) % 4 else 0.0") + '''
+    rules = (
+        IDENTITY.format(reward="1.0 if action == (state.target + 1) % 4 else 0.0")
+        + """
 @jit
 def action_mask(state, params, mask):
     for i in range(4):
         mask[i] = state.target != i
-'''
+"""
+    )
     environment = write_environment(tmp_path, "masked", rules, "spaces.Discrete(4)")
     policy = train(environment, tmp_path)
     episodes = run_episodes(environment, policy, 50, seed=1)
@@ -104,7 +116,13 @@ def test_self_play_finds_the_forced_win(tmp_path):
 def test_playing_past_selves_beats_random_play(tmp_path):
     environment = rlkit.find_environment("tic_tac_toe")
     policy = train(
-        environment, tmp_path, opponent="pool", pool_interval=20_000, total_steps=100_000, gamma=1.0, entropy_coef=0.02
+        environment,
+        tmp_path,
+        opponent="pool",
+        pool_interval=20_000,
+        total_steps=100_000,
+        gamma=1.0,
+        entropy_coef=0.02,
     )
     results = run_episodes(environment, policy, 300, seed=3, opponent="random").returns
     assert results.mean() > 0.75  # random play against itself is even
@@ -120,9 +138,7 @@ def test_the_value_of_a_truncated_episode_is_bootstrapped(tmp_path):
 
 
 def test_policies_take_one_observation_or_a_batch(tmp_path):
-    environment = write_environment(
-        tmp_path, "shapes", IDENTITY.format(reward="0.0"), "spaces.Discrete(4)"
-    )
+    environment = write_environment(tmp_path, "shapes", IDENTITY.format(reward="0.0"), "spaces.Discrete(4)")
     policy = train(environment, tmp_path, total_steps=512)
     batch = np.eye(4, dtype=np.float32)
     actions = policy.act(batch)

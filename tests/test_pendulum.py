@@ -73,9 +73,7 @@ def test_steps_agree_with_changed_params():
     params = {
         "gravity": 3.7, "mass": 0.5, "length": 0.8, "max_speed": 5.0, "max_torque": 1.0, "step_seconds": 0.02,
     }  # fmt: skip
-    assert_steps_agree(
-        random_states(rng, 500, max_speed=5.0), random_torques(rng, 500, max_torque=1.0), **params
-    )
+    assert_steps_agree(random_states(rng, 500, max_speed=5.0), random_torques(rng, 500, max_torque=1.0), **params)
 
 
 def test_a_step_drawn_by_hand():
@@ -154,9 +152,7 @@ def test_gain_is_that_of_the_linearised_rules(params):
     for ours, numeric in zip(pendulum.linearize(record), (a, b), strict=True):
         np.testing.assert_allclose(ours, numeric, rtol=0, atol=1e-6)
     q, r = pendulum.cost_weights(record)
-    np.testing.assert_allclose(
-        pendulum.feedback_gain(record), riccati_iteration(a, b, q, r, 1_000), rtol=1e-4
-    )
+    np.testing.assert_allclose(pendulum.feedback_gain(record), riccati_iteration(a, b, q, r, 1_000), rtol=1e-4)
 
 
 def optimal_returns(theta, theta_dot, num_steps=200):

@@ -58,9 +58,7 @@ def test_gif_holds_every_frame_exactly(tmp_path):
 
 def test_gif_merges_pauses_and_keeps_time_beyond_fifty_frames_a_second():
     square = moving_square(4)
-    frames, durations = read_gif(
-        io.BytesIO(gif_bytes([square[0]] * 10 + [square[1]] + [square[2]] * 5, fps=10))
-    )
+    frames, durations = read_gif(io.BytesIO(gif_bytes([square[0]] * 10 + [square[1]] + [square[2]] * 5, fps=10)))
     assert (frames == square[:3]).all()
     assert durations == [1000, 100, 500]
     frames, durations = read_gif(io.BytesIO(gif_bytes([square[k % 2] for k in range(100)], fps=100)))
@@ -181,9 +179,7 @@ def test_ctrl_c_leaves_what_was_shown(tmp_path, name):
                     print("ready", flush=True)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout.readline() == b"ready\n"
         os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the whole group
         assert b"KeyboardInterrupt" in process.stderr.read()

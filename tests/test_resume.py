@@ -16,7 +16,12 @@ from rlkit.run import Run
 
 KILLS = int(os.environ.get("RLKIT_KILLS", "3"))  # the full ten take minutes
 SETTINGS = {
-    "tic_tac_toe": {"total_steps": 49_152, "opponent": "pool", "pool_interval": 4096, "hidden_sizes": (32, 32)},
+    "tic_tac_toe": {
+        "total_steps": 49_152,
+        "opponent": "pool",
+        "pool_interval": 4096,
+        "hidden_sizes": (32, 32),
+    },
     "pendulum": {"total_steps": 49_152, "normalize_obs": True, "normalize_returns": True},
 }
 SCRIPT = """
@@ -40,7 +45,9 @@ def start(name, root, resume=""):
     """Start a training process; return it and the run folder it prints first."""
     settings = repr({"hidden_sizes": (16, 16), **SETTINGS[name]})
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, name, str(root), str(resume), settings], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT, name, str(root), str(resume), settings],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return process, Path(process.stdout.readline().strip())
 
@@ -89,7 +96,12 @@ def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
 
     def weights(seed):
         config = ppo.Config(
-            total_steps=4096, num_envs=16, num_steps=32, minibatch_size=256, eval_interval=0, picture_interval=0
+            total_steps=4096,
+            num_envs=16,
+            num_steps=32,
+            minibatch_size=256,
+            eval_interval=0,
+            picture_interval=0,
         )
         with Run.create("cartpole", "ppo", {}, seed, root=tmp_path) as run, run.training():
             policy = ppo.train(find_environment("cartpole"), config, run)

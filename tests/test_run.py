@@ -59,9 +59,7 @@ def test_folder_and_card(tmp_path, monkeypatch):
     with Run.create("gymnasium:ALE/Pong-v5", "ppo", config, 7, command=["rlkit", "train"]) as run:
         run.write_scores({"moves": {"share": 0.5}})
         run.write_scores({"return": 3})
-    assert re.fullmatch(
-        r"runs/gymnasium-ALE-Pong-v5/ppo/\d{8}-\d{6}-s7", str(run.folder.relative_to(tmp_path))
-    )
+    assert re.fullmatch(r"runs/gymnasium-ALE-Pong-v5/ppo/\d{8}-\d{6}-s7", str(run.folder.relative_to(tmp_path)))
     reopened = Run.open(run.folder)
     assert (reopened.environment_name, reopened.agent_name) == ("gymnasium:ALE/Pong-v5", "ppo")
     assert (reopened.seed, reopened.config) == (
@@ -123,12 +121,8 @@ def test_config_must_be_plain_json(tmp_path):
 
 
 def test_rows_are_json_whatever_the_number(run):
-    run.log(
-        5, {"a": 0.1, "b": np.float32(2), "c": np.nan, "d": np.inf, "e": -np.inf}, timing={"speed": 1e300}
-    )
-    assert rows(run.folder) == [
-        {"step": 5, "a": 0.1, "b": 2.0, "c": "NaN", "d": "Infinity", "e": "-Infinity"}
-    ]
+    run.log(5, {"a": 0.1, "b": np.float32(2), "c": np.nan, "d": np.inf, "e": -np.inf}, timing={"speed": 1e300})
+    assert rows(run.folder) == [{"step": 5, "a": 0.1, "b": 2.0, "c": "NaN", "d": "Infinity", "e": "-Infinity"}]
     assert float("Infinity") == np.inf
     with pytest.raises(ValueError, match="step"):
         run.log(6, {"step": 1})
@@ -176,9 +170,7 @@ def test_a_removal_that_is_cut_off_leaves_no_half_checkpoint(run, monkeypatch):
     for step in (1, 2):
         run.save(step, tensors(step), {})
     run.close()
-    monkeypatch.setattr(
-        "rlkit.checkpoint.shutil.rmtree", lambda path, **options: None
-    )  # the process died here
+    monkeypatch.setattr("rlkit.checkpoint.shutil.rmtree", lambda path, **options: None)  # the process died here
     opened = Run.open(run.folder)
     opened.resume(1)
     opened.close()

@@ -234,7 +234,5 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         Path(folder).chmod(0o555)
         message = python(code, folder).stdout
         Path(folder).chmod(0o755)
-    assert message.startswith(
-        f"cannot make a run below the folder {folder}/cartpole/ppo: Permission denied; "
-    )
+    assert message.startswith(f"cannot make a run below the folder {folder}/cartpole/ppo: Permission denied; ")
     assert message.count("\n") == 1

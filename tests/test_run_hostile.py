@@ -206,9 +206,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", ["tensors.safetensors", "arrays.safetensors", "facts.json"])
-@pytest.mark.parametrize(
-    "dump", [pickle.dumps, lambda bomb: torch_bytes(bomb), lambda bomb: numpy_bytes(bomb)]
-)
+@pytest.mark.parametrize("dump", [pickle.dumps, lambda bomb: torch_bytes(bomb), lambda bomb: numpy_bytes(bomb)])
 def test_a_pickle_is_never_loaded(tmp_path, name, dump):
     folder = save(tmp_path, 1, small())
     bomb = dump(Bomb(tmp_path / "owned"))
@@ -275,9 +273,7 @@ def test_forged_manifests_are_refused(tmp_path, changes):
     assert "manifest.json" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "strides", [[0, 0, 0, 0], [24, 12, 4], [10**14, 1, 1, 1], [24, 24, 24, 24], [24, 2, 2, 6]]
-)
+@pytest.mark.parametrize("strides", [[0, 0, 0, 0], [24, 12, 4], [10**14, 1, 1, 1], [24, 24, 24, 24], [24, 2, 2, 6]])
 def test_strides_that_do_not_fit_are_refused(tmp_path, strides):
     folder = save(tmp_path, 1, {"tensor": torch.zeros(2, 2, 3, 4)})
     forge(folder, strides={"tensor": strides})

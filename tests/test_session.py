@@ -146,9 +146,7 @@ def test_history_is_bounded(monkeypatch):
 
 def test_drawing_from_probabilities_repeats_with_the_seed():
     def actions(seed, deterministic):
-        session = session_of(
-            "connect_four", *[Chooser(range(1, 8))] * 2, seed=seed, deterministic=deterministic
-        )
+        session = session_of("connect_four", *[Chooser(range(1, 8))] * 2, seed=seed, deterministic=deterministic)
         while session.step():
             pass
         return [moment.action for moment in session.history][1:]
@@ -165,9 +163,7 @@ def test_returns_of_games_are_the_first_players():
         pass
     assert session.moment.player == -1  # the first player moved last
     assert (session.moment.reward, session.moment.episode_return) == (1, 1)
-    session = session_of(
-        "connect_four", Chooser([1, 1e-9, 1e-6, 0, 0, 0, 1e-7]), Chooser([0, 0, 0, 0, 1, 1e-9, 0])
-    )
+    session = session_of("connect_four", Chooser([1, 1e-9, 1e-6, 0, 0, 0, 1e-7]), Chooser([0, 0, 0, 0, 1, 1e-9, 0]))
     for key in "1526":  # not four of the first player
         session.step(int(key) - 1)
     while session.step():

@@ -122,9 +122,7 @@ def test_every_move_of_every_position_has_the_value_of_a_search_through_the_rule
     values = move_values(graph[0])
     table = yardstick.solve()
     assert set(zip(table.own.tolist(), table.other.tolist(), strict=True)) == set(values)
-    for own, other, of_moves in zip(
-        table.own.tolist(), table.other.tolist(), table.values.tolist(), strict=True
-    ):
+    for own, other, of_moves in zip(table.own.tolist(), table.other.tolist(), table.values.tolist(), strict=True):
         legal = {action: value for action, value in enumerate(of_moves) if value != yardstick.ILLEGAL}
         assert legal == values[own, other]
 

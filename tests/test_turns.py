@@ -196,9 +196,7 @@ class Plies:
 
     def reply(self):
         mask = self.info["action_mask"][None]
-        return self.ply(
-            int(self.opponent(self.obs[None], mask, np.ones(1, bool), np.zeros(1), np.zeros(1))[0])
-        )
+        return self.ply(int(self.opponent(self.obs[None], mask, np.ones(1, bool), np.zeros(1), np.zeros(1))[0]))
 
     def step(self, action):
         reward, terminated = self.ply(action)
@@ -306,9 +304,7 @@ def test_an_opponent_that_breaks_the_rules_is_a_clear_error(reply, words):
 
 
 def test_unknown_opponents_are_refused_in_one_sentence(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"opponent 'sovler' is neither one of random, self, .* nor a run folder"
-    ):
+    with pytest.raises(ValueError, match=r"opponent 'sovler' is neither one of random, self, .* nor a run folder"):
         rlkit.make("connect_four", opponent="sovler")
     with pytest.raises(ValueError, match="opponent=3 is neither a name, a run, nor a policy with act"):
         rlkit.make("connect_four", opponent=3)

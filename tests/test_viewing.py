@@ -104,15 +104,11 @@ def test_panel_shows_metrics_of_the_episode():
     assert {"mean speed", "1.25", "is success", "0"} <= set(words_of(session))
 
 
-@pytest.mark.parametrize(
-    ("moves", "result"), [("14253", "you win"), ("142596", "you lose"), ("132465789", "draw")]
-)
+@pytest.mark.parametrize(("moves", "result"), [("14253", "you win"), ("142596", "you lose"), ("132465789", "draw")])
 def test_panel_of_a_game_against_a_person(moves, result):
     session = session_of("tic_tac_toe", HUMAN, Chooser(range(1, 10)))
     words = words_of(session)
-    assert {"your move", "click or press 1–9", "you", "chooser", "crosses", "noughts", "to move"} <= set(
-        words
-    )
+    assert {"your move", "click or press 1–9", "you", "chooser", "crosses", "noughts", "to move"} <= set(words)
     for key in moves:
         session.step(int(key) - 1)
     assert session.moment.is_over
@@ -287,11 +283,7 @@ def test_without_a_display_there_is_one_hint_and_recording_works(monkeypatch, tm
 
 def test_a_display_that_is_gone_counts_as_none():
     code = "from rlkit.viewing.viewer import has_display; print(has_display())"
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY")
-    }
+    env = {name: value for name, value in os.environ.items() if name not in ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY")}
     command = [sys.executable, "-c", code]
     shown = subprocess.run(command, env=env | {"DISPLAY": ":987"}, capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"

@@ -102,9 +102,7 @@ def environment_of(name: str) -> Any:
     if is_path and not (Path(name) / "__init__.py").exists():
         if not Path(name).exists():
             raise UsageError(f"there is no folder {name}")
-        kind = (
-            "a run, not an environment" if is_run(name) else "no environment's folder: it has no __init__.py"
-        )
+        kind = "a run, not an environment" if is_run(name) else "no environment's folder: it has no __init__.py"
         raise UsageError(f"{name} is {kind}")
     try:
         environment = resolve(name, trusted=True)

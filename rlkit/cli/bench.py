@@ -20,7 +20,9 @@ TRACE_STEPS = 64  # steps of recorded random play that the timed loops repeat
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the verb; see `rlkit bench --help`."""
-    parser = argparse.ArgumentParser(prog="rlkit bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="rlkit bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="env|train")
     env = kinds.add_parser("env", help="steps a second of environments, beside Gymnasium's")
     env.add_argument("environments", nargs="+", metavar="ENV")

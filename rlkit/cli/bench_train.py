@@ -1,6 +1,7 @@
 """Training speed and time to solve on CartPole, ours beside Stable-Baselines3's PPO, one thread each."""
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -12,11 +13,11 @@ EVAL_INTERVAL = 10_000  # steps
 SOLVED = 475.0  # mean greedy return over 100 fresh episodes
 
 # rl-baselines3-zoo's tuned CartPole-v1, and a wide setting for machines with fast environments.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "zoo 8 × 32": {"num_envs": 8, "num_steps": 32, "minibatch_size": 256, "num_epochs": 20},
     "wide 64 × 64": {"num_envs": 64, "num_steps": 64, "minibatch_size": 1024, "num_epochs": 4},
 }
-SHARED = {"gamma": 0.98, "gae_lambda": 0.8, "learning_rate": 1e-3, "clip_range": 0.2}
+SHARED: dict[str, Any] = {"gamma": 0.98, "gae_lambda": 0.8, "learning_rate": 1e-3, "clip_range": 0.2}
 
 
 def bench_training(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -35,7 +36,10 @@ def bench_training(options: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append({"what": name, "ours": statistics.median(ours)})
         line = f"{name}, collection and update: ours {statistics.median(ours):,.0f} steps/s"
         if with_peer:
-            rows[-1] |= {"sb3": statistics.median(theirs), "ratio": statistics.median(ours) / statistics.median(theirs)}
+            rows[-1] |= {
+                "sb3": statistics.median(theirs),
+                "ratio": statistics.median(ours) / statistics.median(theirs),
+            }
             line += f", SB3 {rows[-1]['sb3']:,.0f}: {rows[-1]['ratio']:.2f} ×"
         say(line)
     if options.seeds:
@@ -65,7 +69,7 @@ def _time_to_solve(say: Any, num_seeds: int, sides: list[str]) -> list[dict[str,
 # --- steps a second ---------------------------------------------------------------------------------------------
 
 
-def our_rate(setting: dict[str, int]) -> float:
+def our_rate(setting: dict[str, Any]) -> float:
     """Return steps/s of our PPO over about four seconds."""
     import torch
 
@@ -87,7 +91,7 @@ def our_rate(setting: dict[str, int]) -> float:
     return (learner.total_steps - start) / (time.perf_counter() - begin)
 
 
-def sb3_model(setting: dict[str, int], seed: int) -> Any:
+def sb3_model(setting: dict[str, Any], seed: int) -> Any:
     """Return SB3's PPO on Gymnasium's CartPole-v1 with the same settings."""
     import torch
     from stable_baselines3 import PPO
@@ -102,7 +106,7 @@ def sb3_model(setting: dict[str, int], seed: int) -> Any:
     )  # fmt: skip
 
 
-def sb3_rate(setting: dict[str, int]) -> float:
+def sb3_rate(setting: dict[str, Any]) -> float:
     """Return steps/s of SB3's PPO over about four seconds."""
     from stable_baselines3.common.callbacks import BaseCallback
 
@@ -122,10 +126,8 @@ def sb3_rate(setting: dict[str, int]) -> float:
                 raise StopIteration
 
     until = Until()
-    try:
+    with contextlib.suppress(StopIteration):
         sb3_model(setting, seed=0).learn(10**9, callback=until)
-    except StopIteration:
-        pass
     return until.rate
 
 

@@ -52,9 +52,7 @@ def check_name(name: str) -> None:
         UsageError: why, in one sentence.
     """
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UsageError(
-            f"{name!r} cannot be an environment's name: use letters, digits and _, such as my_env"
-        )
+        raise UsageError(f"{name!r} cannot be an environment's name: use letters, digits and _, such as my_env")
     if name != name.lower():
         raise UsageError(f"{name!r} must be lower case: {name.lower()!r}")
     from rlkit.registry import environment_names

@@ -28,9 +28,7 @@ def main(args: list[str]) -> int:
         raise UsageError(f"play takes an environment: rlkit play ENV --against {options.environment}")
     environment = environment_of(options.environment)
     if not hasattr(environment, "rules"):
-        raise UsageError(
-            f"{environment.name} is not made for our window; only environments with rules can be played"
-        )
+        raise UsageError(f"{environment.name} is not made for our window; only environments with rules can be played")
     if environment.num_players == 1 and (options.against or options.seat):
         raise UsageError(f"{environment.name} has one player: leave --against and --seat out")
 

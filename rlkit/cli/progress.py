@@ -77,9 +77,7 @@ class Progress:
         self._live.update(Text(self._shown, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def line(
-    step: int, total_steps: int, rate: float | None, figures: Mapping[str, float], bar: bool = False
-) -> str:
+def line(step: int, total_steps: int, rate: float | None, figures: Mapping[str, float], bar: bool = False) -> str:
     """Return the line for a training at `step` that makes `rate` steps a second."""
     share = min(1.0, step / total_steps) if total_steps else 1.0
     filled = round(share * _BAR)

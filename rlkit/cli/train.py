@@ -54,9 +54,7 @@ def _train(args: list[str]) -> int:
 
 
 def _parser() -> Parser:
-    usage = (
-        "rlkit train ENV [flags]\n       rlkit train [PATH] --resume RUN [--checkpoint STEP] [--time-limit T]"
-    )
+    usage = "rlkit train ENV [flags]\n       rlkit train [PATH] --resume RUN [--checkpoint STEP] [--time-limit T]"
     parser = Parser("train", DESCRIPTION, usage=usage, add_help=False)
     add = parser.add_argument
     add("--help", "-h", action="store_true", help="show this help; after ENV also the agent's settings")
@@ -243,9 +241,7 @@ def _scale(environment: Any, run: Any) -> Any:
     options = environment_options(run.config)
     reference = next(iter(yardstick.policies.values()))(environment.params(**options)[0])
     floor, top = (
-        float(
-            run_episodes(environment, policy, 100, REPORT_SEED, episode_stats=True, **options).returns.mean()
-        )
+        float(run_episodes(environment, policy, 100, REPORT_SEED, episode_stats=True, **options).returns.mean())
         for policy in (random_policy(environment), reference)
     )
     return lambda value: normalized_score(value, floor, top)

@@ -18,9 +18,7 @@ def watch_gymnasium(environment: Any, policy: Any, options: Any) -> None:
     from rlkit.viewing.viewer import has_display
 
     if options.opponent or options.level or options.speed != 1.0:
-        raise UsageError(
-            f"{environment.name} is shown by Gymnasium: leave --opponent, --level and --speed out"
-        )
+        raise UsageError(f"{environment.name} is shown by Gymnasium: leave --opponent, --level and --speed out")
     if options.record is None and not has_display():
         raise UsageError("no display was found; use --record FILE.mp4 (or .gif) to get a video instead")
     env = gymnasium.make(environment.id, render_mode="rgb_array" if options.record else "human")

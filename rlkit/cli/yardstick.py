@@ -35,9 +35,7 @@ def main(args: list[str]) -> int:
     elif options.moves is not None and "scores" in facts:  # one line, for other programs
         print(_line("scores", facts["scores"]))
     else:
-        about = {
-            name: about[name] for name in sorted(about, key=lambda name: name != "scores")
-        }  # scores first
+        about = {name: about[name] for name in sorted(about, key=lambda name: name != "scores")}  # scores first
         print("\n".join(_line(name, value) for name, value in about.items()))
     return 0
 

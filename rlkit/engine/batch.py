@@ -1,5 +1,6 @@
 """BatchEnv: one declaration as a gymnasium.vector.VectorEnv of N copies stepped by compiled loops."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class BatchEnv(VectorEnv):
         self._make_buffers()
         num_slices = max(1, min(threads, num_envs // MIN_SLICE))
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
-        self._slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        self._slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self._pool = ThreadPoolExecutor(num_slices) if num_slices > 1 else None
         with compiling(self._kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
             self._warm_up()

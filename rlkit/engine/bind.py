@@ -52,9 +52,7 @@ def bind(module: types.ModuleType, rules: types.ModuleType | None = None) -> typ
     if rules is not None:
         for name in interface.REQUIRED:
             if not callable(getattr(rules, name, None)):
-                raise RulesError(
-                    f"{rules.__file__}: rules must define {name}(); see rlkit/engine/interface.py"
-                )
+                raise RulesError(f"{rules.__file__}: rules must define {name}(); see rlkit/engine/interface.py")
     key = _content_hash(module, rules)
     label = rules.__name__.removesuffix(".rules").rsplit(".", 1)[-1] if rules else "plain"
     short_name = module.__name__.rsplit(".", 1)[-1]
@@ -149,9 +147,7 @@ def _hash_value(digest: "hashlib._Hash", value: Any, seen: set[int]) -> None:
         for item in value:
             _hash_value(digest, item, seen)
     elif not isinstance(value, types.ModuleType):
-        digest.update(
-            re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
-        )  # addresses differ between processes
+        digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode())  # addresses differ between processes
 
 
 def _hash_function(digest: "hashlib._Hash", function: types.FunctionType, seen: set[int]) -> None:
@@ -169,9 +165,7 @@ def _hash_function(digest: "hashlib._Hash", function: types.FunctionType, seen: 
         _hash_globals(digest, [function.__globals__], code.co_names, seen)
 
 
-def _hash_globals(
-    digest: "hashlib._Hash", places: list[dict], names: tuple[str, ...], seen: set[int]
-) -> None:
+def _hash_globals(digest: "hashlib._Hash", places: list[dict], names: tuple[str, ...], seen: set[int]) -> None:
     """Feed what `names` mean in `places`, and in the modules that are reached through them, into `digest`."""
     for place in places:
         for name in names:
@@ -241,9 +235,7 @@ def _write_once(folder_name: str, module_name: str, source: str) -> Path:
             except OSError:  # the other process was first
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
-            raise CacheError(
-                f"cannot write to the cache folder {base} ({error.strerror}); set RLKIT_CACHE"
-            ) from None
+            raise CacheError(f"cannot write to the cache folder {base} ({error.strerror}); set RLKIT_CACHE") from None
     with contextlib.suppress(OSError):  # a cache on a read-only disk is as good
         os.utime(folder)  # used today
     return folder / f"{module_name}.py"

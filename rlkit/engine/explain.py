@@ -47,9 +47,7 @@ def is_from_numba(error: BaseException) -> bool:
 def _place(error: BaseException, text: str, bound: types.ModuleType) -> str:
     """Return "file:line: " of the innermost line that the user wrote, or "" where none is known."""
     undefined = re.search(r"name '(\w+)' is not defined", text)
-    places = (
-        [*_uses(undefined[1], bound)] if undefined else [*_places_in_text(text), *_places_in_trace(error)]
-    )
+    places = [*_uses(undefined[1], bound)] if undefined else [*_places_in_text(text), *_places_in_trace(error)]
     users = [(file, line) for file, line in places if _is_users(file, bound)]
     # Else what the engine calls is not as the engine needs it: name the function.
     for name in (*re.findall(r"<function (\w+) at|Untyped global name '(\w+)'", text), ("step", "")):
@@ -90,9 +88,7 @@ def _uses(name: str, bound: types.ModuleType) -> Iterator[tuple[str, int]]:
         if not isinstance(function, types.FunctionType) or function in seen or name in function.__globals__:
             continue
         seen.add(function)
-        functions += [
-            function.__globals__[used] for used in function.__code__.co_names if used in function.__globals__
-        ]
+        functions += [function.__globals__[used] for used in function.__code__.co_names if used in function.__globals__]
         for instruction in dis.get_instructions(function):
             if instruction.argval == name and instruction.positions:
                 yield function.__code__.co_filename, instruction.positions.lineno or 0
@@ -121,19 +117,13 @@ def _sentence(error: BaseException, text: str) -> str:
         return f"an array field is written with `state.{inst.attr}[:] = …`, not replaced"
     skip = ("Failed in", "During:", "File ", "There are", "<source elided>")
     said = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith(skip)]
-    return (
-        _readable(said[0].split(". Raised from")[0])
-        if said
-        else f"this cannot be compiled ({type(error).__name__})"
-    )
+    return _readable(said[0].split(". Raised from")[0]) if said else f"this cannot be compiled ({type(error).__name__})"
 
 
 def _missing_field(error: KeyError) -> str:
     """A field that a record lacks: Numba lets the dictionary's KeyError through."""
     name = str(error.args[0])
-    record: Any = next(
-        (r for f in reversed(_frames(error)) if hasattr(r := f.f_locals.get("self"), "fields")), None
-    )
+    record: Any = next((r for f in reversed(_frames(error)) if hasattr(r := f.f_locals.get("self"), "fields")), None)
     if record is None:
         return f"{name!r} is not known here"
     own = [field for field in record.fields if field not in ("num_steps", "unused")]

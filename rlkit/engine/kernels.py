@@ -10,7 +10,6 @@ Every loop is serial and releases the GIL; threads run it over slices of the bat
     stats       [N, 2 + K]   return, length and metrics of the episode that ended at this step
 """
 
-
 from rlkit.engine.interface import action_mask, metrics, observe, player, reset, step
 from rlkit.engine.jit import jit
 from rlkit.engine.rng import random_bits, seed, uniform
@@ -198,7 +197,8 @@ def opponent_ply(
 
 @jit
 def end_plies(
-    states, params, stride, episodes, mode, rewards, terminated, truncated, final_obs, final_masks, stats, waiting, fresh
+    states, params, stride, episodes, mode, rewards, terminated, truncated, final_obs, final_masks, stats,
+    waiting, fresh,
 ):  # fmt: skip
     """Add up the step, end episodes; return (episodes ended, copies where the opponent makes the first move)."""
     num_done, num_waiting = 0, 0

@@ -53,9 +53,7 @@ class TurnsEnv(AECEnv):
         self.render_mode = render_mode
         self.possible_agents = list(AGENTS.values())
         self.agents: list[str] = []
-        self.observation_spaces = {
-            agent: deepcopy(self._env.observation_space) for agent in self.possible_agents
-        }
+        self.observation_spaces = {agent: deepcopy(self._env.observation_space) for agent in self.possible_agents}
         self.action_spaces = {agent: deepcopy(self._env.action_space) for agent in self.possible_agents}
 
     def observation_space(self, agent: str) -> Any:
@@ -118,7 +116,5 @@ class TurnsEnv(AECEnv):
         infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.agents}
         for agent in self.agents if "action_mask" in info else ():
             mask = info["action_mask"]
-            infos[agent]["action_mask"] = (
-                mask.copy() if agent == self.agent_selection else np.zeros_like(mask)
-            )
+            infos[agent]["action_mask"] = mask.copy() if agent == self.agent_selection else np.zeros_like(mask)
         return infos

@@ -5,7 +5,7 @@ Padding bytes between aligned fields are never compared or hashed.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,12 @@ def state_dtype(**fields: Field) -> np.dtype:
     Each field is a NumPy scalar type or a pair (scalar type, shape): `board=(np.int8, (6, 7))`.
 
     Raises:
-        ValueError: a field has one of the engine's names.
+        ValueError: a field has one of the engine's names, or one that NumPy's records use themselves.
     """
     for name in ("rng", "num_steps"):
         if name in fields:
             raise ValueError(f"state field {name!r} is the engine's own; choose another name")
+    _check_names("state field", fields)
     declared = [(name, *(field if isinstance(field, tuple) else (field,))) for name, field in fields.items()]
     return _record_dtype([*declared, ("rng", np.uint64), ("num_steps", np.int32)])
 
@@ -40,12 +41,25 @@ def params_dtype(**defaults: float) -> np.recarray:
     """Return one record of params [1] that holds the defaults: float64 fields, int64 for whole numbers.
 
     An environment without params still gets one (unused) field, because compiled code needs a byte to point at.
+
+    Raises:
+        ValueError: a name is one that NumPy's records use themselves.
     """
+    _check_names("param", defaults)
     values = defaults or {"unused": 0}
-    params = np.zeros(1, _record_dtype([(k, np.int64 if isinstance(v, int) else np.float64) for k, v in values.items()]))
+    params = np.zeros(
+        1, _record_dtype([(k, np.int64 if isinstance(v, int) else np.float64) for k, v in values.items()])
+    )
     for name, value in values.items():
         params[name] = value
     return params.view(np.recarray)
+
+
+def _check_names(kind: str, names: Iterable[str]) -> None:
+    """Refuse names such as `size`: as plain Python `state.size` would be NumPy's own."""
+    for name in names:
+        if hasattr(np.recarray, name) or hasattr(np.record, name):
+            raise ValueError(f"{kind} {name!r} is also an attribute of NumPy's records; choose another name")
 
 
 def param_names(params: np.ndarray) -> list[str]:

@@ -62,8 +62,7 @@ def play_random(
 def sample(weights: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
     """Return one action a row, drawn with chances proportional to `weights` [N, A] by inverting `uniforms` [N]."""
     cumulative = np.cumsum(weights, axis=1)  # [N, A]
-    actions = (cumulative > (uniforms * cumulative[:, -1])[:, None]).argmax(axis=1)
-    return actions
+    return (cumulative > (uniforms * cumulative[:, -1])[:, None]).argmax(axis=1)
 
 
 def check_replies(

@@ -21,10 +21,10 @@ class ActorCritic(nn.Module):
     Args:
         obs_shape: of one observation.
         action_space: Discrete, MultiDiscrete or Box.
-        kind: "mlp": two perceptrons side by side; "board": one convolutional body over [planes, rows, columns].
+        kind: "mlp": two perceptrons side by side; "board": one `BoardBody` over [planes, rows, columns].
         hidden_sizes: of the perceptrons; for a board the first is the layer after the convolutions.
         activation: of the perceptrons.
-        channels, num_layers: of the board's convolutions.
+        channels, kernel_size, num_layers: of a `BoardBody`.
         initial_log_std: of continuous actions.
     """
 
@@ -36,8 +36,9 @@ class ActorCritic(nn.Module):
         kind: str = "mlp",
         hidden_sizes: Sequence[int] = (64, 64),
         activation: str = "tanh",
-        channels: int = 32,
-        num_layers: int = 2,
+        channels: int = 64,
+        kernel_size: int = 4,
+        num_layers: int = 1,
         initial_log_std: float = 0.0,
     ):
         super().__init__()
@@ -45,7 +46,7 @@ class ActorCritic(nn.Module):
             if len(obs_shape) != 3:
                 raise ValueError(f"network=board needs observations [planes, rows, columns], not {list(obs_shape)}")
             size = hidden_sizes[0]
-            self.body: nn.Module = BoardBody(obs_shape, channels, num_layers, size)
+            self.body: nn.Module = BoardBody(obs_shape, channels, kernel_size, size, num_layers)
             self.actor: nn.Module = nn.Identity()
             self.critic: nn.Module = nn.Identity()
         else:
@@ -55,8 +56,8 @@ class ActorCritic(nn.Module):
             self.critic = mlp(num_inputs, hidden_sizes, activation)
         self.policy_head = linear(size, num_outputs(action_space), 0.01)
         self.value_head = linear(size, 1, 1.0)
-        is_continuous = isinstance(action_space, spaces.Box)
-        self.log_std = nn.Parameter(torch.full(action_space.shape, initial_log_std)) if is_continuous else None
+        log_std = torch.full((num_outputs(action_space),), initial_log_std)
+        self.log_std = nn.Parameter(log_std) if isinstance(action_space, spaces.Box) else None
         self._action_space = action_space
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,5 +147,5 @@ def flat_obs_shape(space: spaces.Space) -> tuple[int, ...]:
     if isinstance(space, spaces.Box):
         return space.shape
     if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Box) for part in space.values()):
-        return (sum(math.prod(part.shape) for part in space.values()),)
+        return (sum(math.prod(part.shape or ()) for part in space.values()),)
     raise ValueError(f"the observation space {space} must be a Box or a Dict of Boxes")

@@ -1,13 +1,13 @@
 """Self-play against a pool of past selves: an opponent made of frozen copies of a learning policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from rlkit.engine.turns import sample
-
-Probabilities = Callable[[Any, np.ndarray], np.ndarray]  # (obs [B, …], action_mask [B, A]) → [B, A]
+from rlkit.learning import saving
+from rlkit.learning.actor_critic import NetworkPolicy
 
 
 class PastSelves:
@@ -23,13 +23,13 @@ class PastSelves:
 
     def __init__(self, num_envs: int, size: int):
         self.size = size
-        self.members: dict[int, Probabilities] = {}  # generation → policy, in order
+        self.members: dict[int, NetworkPolicy] = {}  # generation → policy, in order
         self.draws = np.zeros(num_envs, np.uint64)  # of the episode that each copy's opponent was drawn for
         self.generations = np.full(num_envs, -1, np.int64)  # who plays in each copy
 
-    def add(self, generation: int, probabilities: Probabilities) -> None:
+    def add(self, generation: int, policy: NetworkPolicy) -> None:
         """Put a frozen policy into the pool; the oldest beyond `size` leaves."""
-        self.members[generation] = probabilities
+        self.members[generation] = policy
         playing = set(self.generations.tolist())
         newest = sorted(self.members)[-self.size :]
         self.members = {g: member for g, member in self.members.items() if g in newest or g in playing}
@@ -45,6 +45,22 @@ class PastSelves:
         actions = np.zeros(where.shape[0], np.int64)
         for generation in np.unique(self.generations[where]):
             rows = where & (self.generations == generation)
-            chances = self.members[int(generation)](obs[rows], action_mask[rows])
+            chances = self.members[int(generation)].probabilities(obs[rows], action_mask[rows])
             actions[rows] = sample(chances, uniforms[rows])
         return actions
+
+    def tensors(self) -> dict[str, Any]:
+        """Return all there is to save, by name."""
+        tensors: dict[str, Any] = {"draws": self.draws, "generations": self.generations}
+        for generation, member in self.members.items():
+            tensors |= saving.prefixed(f"member.{generation}", member.network.state_dict())
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Any], make: Callable[[], NetworkPolicy]) -> None:
+        """Take back what `tensors` gave; `make` returns a policy with a network of its own to fill."""
+        self.draws, self.generations = np.array(tensors["draws"]), np.array(tensors["generations"])
+        members = saving.part(tensors, "member")
+        self.members = {}
+        for generation in sorted({int(name.split(".")[0]) for name in members}):
+            self.members[generation] = make()
+            self.members[generation].network.load_state_dict(saving.part(members, str(generation)))

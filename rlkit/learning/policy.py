@@ -28,7 +28,9 @@ def is_single(obs: Any, space: spaces.Space) -> bool:
 
 def add_axis(obs: Any) -> Any:
     """Return one observation as a batch of one."""
-    return {name: np.asarray(part)[None] for name, part in obs.items()} if isinstance(obs, dict) else np.asarray(obs)[None]
+    return (
+        {name: np.asarray(part)[None] for name, part in obs.items()} if isinstance(obs, dict) else np.asarray(obs)[None]
+    )
 
 
 class FunctionPolicy:
@@ -56,10 +58,8 @@ class RandomPolicy:
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
         """Return random action(s), legal under `action_mask`."""
         single = is_single(obs, self._observation_space)
-        if single:
-            count = 1
-        else:
-            count = len(next(iter(obs.values()))) if isinstance(obs, dict) else len(obs)
+        first = next(iter(obs.values())) if isinstance(obs, dict) else obs
+        count = 1 if single else len(first)
         actions = self._draw(count, None if action_mask is None else np.atleast_2d(action_mask))
         return actions[0] if single else actions
 

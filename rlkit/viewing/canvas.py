@@ -57,9 +57,7 @@ class Canvas:
     def __init__(self, size: Sequence[int], scale: float = 1.0):
         width, height = size
         if not (width > 0 and height > 0 and 0 < scale < math.inf):
-            raise ValueError(
-                f"a canvas needs a positive size and scale, not size {tuple(size)}, scale {scale}"
-            )
+            raise ValueError(f"a canvas needs a positive size and scale, not size {tuple(size)}, scale {scale}")
         self.size = (width, height)
         # Drawn pixels per shown pixel, along each side; on a fine screen two are enough. They are powers of
         # two because pygame averages those without darkening.
@@ -76,9 +74,7 @@ class Canvas:
         part = object.__new__(Canvas)
         part.size = (size[0], size[1])
         part._factor = self._factor * share
-        area = pygame.Rect(
-            *(round(v * self._factor) for v in (left, top)), *(round(v * part._factor) for v in size)
-        )
+        area = pygame.Rect(*(round(v * self._factor) for v in (left, top)), *(round(v * part._factor) for v in size))
         part._surface = self._surface.subsurface(area.clip(self._surface.get_rect()))
         part._shown = (round(share * size[0]), round(share * size[1]))
         return part
@@ -117,9 +113,7 @@ class Canvas:
         for (x0, y0), (x1, y1) in itertools.pairwise(corners):
             if length := math.hypot(x1 - x0, y1 - y0):
                 dx, dy = (x1 - x0) / length * half, (y1 - y0) / length * half
-                self.polygon(
-                    [(x0 - dy, y0 + dx), (x0 + dy, y0 - dx), (x1 + dy, y1 - dx), (x1 - dy, y1 + dx)], color
-                )
+                self.polygon([(x0 - dy, y0 + dx), (x0 + dy, y0 - dx), (x1 + dy, y1 - dx), (x1 - dy, y1 + dx)], color)
         if width > 3:
             for x, y in corners:
                 self.disc(x, y, width / 2, color)

@@ -119,9 +119,7 @@ def _draw_facts(session: "Session", canvas: Canvas, left: float, y: float) -> fl
     return y + 100
 
 
-def _draw_decision(
-    session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float
-) -> None:
+def _draw_decision(session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float) -> None:
     thought, is_old = _thought(session)
     y += 22
     if hint := _hint(session):
@@ -152,9 +150,7 @@ def _draw_bars(
 ) -> float:
     """Draw one bar an action, the likeliest bright; of many actions the likeliest dozen."""
     chances = np.nan_to_num(chances.ravel())
-    shown = (
-        range(len(chances)) if len(chances) <= _MAX_BARS else np.argsort(-chances, kind="stable")[:_MAX_BARS]
-    )
+    shown = range(len(chances)) if len(chances) <= _MAX_BARS else np.argsort(-chances, kind="stable")[:_MAX_BARS]
     pitch = min(26.0, (bottom - y - 8) / len(shown))
     for action in shown:
         chance, middle, start = float(chances[action]), y + pitch / 2, left + 96
@@ -163,9 +159,7 @@ def _draw_bars(
         canvas.rect(start, middle - pitch * 0.3, right - 48 - start, pitch * 0.6, mix(CARD, LINE, 0.5), 4)
         length = max(0.0, min(1.0, chance)) * (right - 48 - start)
         if length >= 1:
-            canvas.rect(
-                start, middle - pitch * 0.3, length, pitch * 0.6, BLUE if best else mix(CARD, BLUE, 0.5), 4
-            )
+            canvas.rect(start, middle - pitch * 0.3, length, pitch * 0.6, BLUE if best else mix(CARD, BLUE, 0.5), 4)
         canvas.text(f"{100 * chance:.0f} %", right, middle, 17, TEXT if best else MUTED, "right")
         y += pitch
     return y
@@ -177,11 +171,7 @@ def _draw_action(session: "Session", canvas: Canvas, left: float, right: float, 
     if action is None:
         return y
     if not hasattr(space, "low") or np.size(action) > _MAX_BARS // 2:
-        name = (
-            _action_name(session, int(action))
-            if np.ndim(action) == 0
-            else str(np.asarray(action)).replace("\n", "")
-        )
+        name = _action_name(session, int(action)) if np.ndim(action) == 0 else str(np.asarray(action)).replace("\n", "")
         canvas.text("last action", left, y + 14, 17, MUTED)
         canvas.text(name, left + 96, y + 14, 18, width=right - left - 96)
         return y + 26
@@ -198,9 +188,7 @@ def _draw_action(session: "Session", canvas: Canvas, left: float, right: float, 
     return y
 
 
-def _draw_values(
-    session: "Session", canvas: Canvas, left: float, right: float, top: float, bottom: float
-) -> None:
+def _draw_values(session: "Session", canvas: Canvas, left: float, right: float, top: float, bottom: float) -> None:
     """Draw the curve of what the policy expected over the episode so far, in games for the first player."""
     values = [m.player * float(m.thought["value"]) for m in session.history if "value" in m.thought]
     if len(values) < 2:
@@ -208,9 +196,7 @@ def _draw_values(
     is_game = len(session.seats) == 2
     low, high = (-1.0, 1.0) if is_game else (min(values), max(values))
     values = values[:: len(values) // 300 + 1]
-    canvas.text(
-        f"value for {player_name(session, 1)}" if is_game else "value so far", left, top + 4, 15, MUTED
-    )
+    canvas.text(f"value for {player_name(session, 1)}" if is_game else "value so far", left, top + 4, 15, MUTED)
     top += 20
     for figure, y in ((high, top), (low, bottom)):
         canvas.text(_number(figure, sign=is_game), right, y, 14, MUTED, "right")
@@ -226,13 +212,9 @@ def _draw_values(
     canvas.line(points, BLUE, 2)
 
 
-def _draw_result(
-    session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float
-) -> None:
+def _draw_result(session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float) -> None:
     moment = session.moment
-    canvas.text(
-        "truncated" if moment.truncated and not moment.terminated else "terminated", left, y + 24, 16, MUTED
-    )
+    canvas.text("truncated" if moment.truncated and not moment.terminated else "terminated", left, y + 24, 16, MUTED)
     outcome = moment.episode_return if len(session.seats) == 2 else 0.0
     color = FIRST if outcome > 0 else SECOND if outcome < 0 else TEXT
     canvas.text(_result(session), left, y + 50, 26, color, width=right - left)

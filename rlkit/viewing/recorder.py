@@ -75,13 +75,9 @@ class Recorder:
         if self._encoder is None:
             self._shape = frame.shape
             with self._cleanly():
-                self._encoder = _ENCODERS[self.path.suffix.lower()](
-                    self._temporary, self.fps, *frame.shape[:2]
-                )
+                self._encoder = _ENCODERS[self.path.suffix.lower()](self._temporary, self.fps, *frame.shape[:2])
         if frame.shape != self._shape:
-            raise ValueError(
-                f"all frames of a recording must be {list(self._shape)}, not {list(frame.shape)}"
-            )
+            raise ValueError(f"all frames of a recording must be {list(self._shape)}, not {list(frame.shape)}")
         with self._cleanly():
             self._encoder.add(np.ascontiguousarray(frame))
 
@@ -267,9 +263,7 @@ class _Gif:
             left, top, right, bottom = ImageChops.difference(image, self.shown).getbbox() or (0, 0, 1, 1)
             image, corner = image.crop((left, top, right, bottom)), (left, top)
         duration = 10 * min(until - self.since, 65535)  # ms; GIF holds no longer stand-still
-        blocks += GifImagePlugin.getdata(
-            _to_palette(image), corner, duration=duration, include_color_table=True
-        )
+        blocks += GifImagePlugin.getdata(_to_palette(image), corner, duration=duration, include_color_table=True)
         self.file.write(b"".join(blocks))  # in one call: Ctrl-C must not leave half a block
         self.shown, self.since = self.waiting, until
 

@@ -77,9 +77,7 @@ def play(
     """
     drawing = environment.drawing
     if not hasattr(drawing, "KEYS") and not hasattr(drawing, "action_from_click"):
-        raise ValueError(
-            f"{environment.name} cannot be played: drawing.py has neither KEYS nor action_from_click"
-        )
+        raise ValueError(f"{environment.name} cannot be played: drawing.py has neither KEYS nor action_from_click")
     if player not in (1, -1):
         raise ValueError(f"player={player} must be 1 (moves first) or -1")
     if not window:
@@ -227,18 +225,14 @@ class _Window:
             session.close()
         elif event.type == pygame.KEYDOWN:
             names = _key_names(event)
-            session.press(
-                next((name for name in names if name in session.keys or name in COMMANDS), names[0])
-            )
+            session.press(next((name for name in names if name in session.keys or name in COMMANDS), names[0]))
         elif event.type == pygame.KEYUP:
             for name in _key_names(event):
                 session.release(name)
         elif event.type == pygame.WINDOWFOCUSLOST:
             session.release_all()
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            x, y = (
-                (place - corner) / self.scale for place, corner in zip(event.pos, self.corner, strict=True)
-            )
+            x, y = ((place - corner) / self.scale for place, corner in zip(event.pos, self.corner, strict=True))
             session.click(*panel.picture_point(session.environment, x, y))
         elif event.type == pygame.VIDEORESIZE and not self.recorder:
             self.fit(event.w, event.h)

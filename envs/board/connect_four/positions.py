@@ -90,13 +90,19 @@ def score(policy: Policy, positions: Positions) -> dict[str, float]:
     """Return the share of positions in which the policy's move keeps the value: of all, and of decisive ones."""
     actions = np.asarray(policy.act(positions.obs, positions.action_mask))
     kept = positions.keeps_value[np.arange(len(actions)), actions]
-    return {"value_kept": float(kept.mean()), "value_kept_decisive": float(kept[positions.is_decisive].mean())}
+    return {
+        "value_kept": float(kept.mean()),
+        "value_kept_decisive": float(kept[positions.is_decisive].mean()),
+    }
 
 
 def random_score(positions: Positions) -> dict[str, float]:
     """Return what uniformly random legal play scores in expectation."""
     kept = positions.keeps_value.sum(axis=1) / positions.action_mask.sum(axis=1)
-    return {"value_kept": float(kept.mean()), "value_kept_decisive": float(kept[positions.is_decisive].mean())}
+    return {
+        "value_kept": float(kept.mean()),
+        "value_kept_decisive": float(kept[positions.is_decisive].mean()),
+    }
 
 
 # --- making the sets --------------------------------------------------------------------------------------------

@@ -82,7 +82,9 @@ def observe(state, params, obs):
     side = 0 if state.player == FIRST else 1
     own, other = int(state.discs[side]), int(state.discs[1 - side])
     flat = obs.flat
-    for cell in range(obs.size // 2):  # a bound unknown to the compiler: it keeps one loop and vectorises it, 4 × faster
+    for cell in range(
+        obs.size // 2
+    ):  # a bound unknown to the compiler: it keeps one loop and vectorises it, 4 × faster
         flat[cell] = (own >> cell) & 1
         flat[CELLS + cell] = (other >> cell) & 1
 

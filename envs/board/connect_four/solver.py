@@ -66,9 +66,7 @@ def from_board(board: np.ndarray, player: int) -> Position:
         raise ValueError("the board has a disc above an empty cell; row 0 must be the bottom row")
     num_own, num_other = int((board == player).sum()), int((board == -player).sum())
     if num_other - num_own not in (0, 1) or num_own + num_other != filled.bit_count():
-        raise ValueError(
-            f"the side to move has {num_own} discs and the other side {num_other}, but sides alternate"
-        )
+        raise ValueError(f"the side to move has {num_own} discs and the other side {num_other}, but sides alternate")
     return Position(int(_BITS[board == player].sum()), filled)
 
 
@@ -94,9 +92,7 @@ def move_scores(position: Position) -> np.ndarray:
 
 def move_scores_many(boards: np.ndarray, players: Iterable[int]) -> np.ndarray:
     """`move_scores` of boards [B, 6, 7] with players [B] to move (see `from_board`): int8 [B, 7]."""
-    scores = [
-        move_scores(from_board(board, int(player))) for board, player in zip(boards, players, strict=True)
-    ]
+    scores = [move_scores(from_board(board, int(player))) for board, player in zip(boards, players, strict=True)]
     return np.array(scores, np.int8).reshape(-1, 7)
 
 

@@ -28,9 +28,7 @@ def draw(state, params, canvas):
         row, column = divmod(cell, 3)
         mark = int(state.board[row, column])
         left, top = (_MARGIN + (_CELL + _GAP) * k for k in (column, row))
-        lit = (
-            mix(CARD, GREEN, 0.25) if (row, column) in won else mix(CARD, LINE, 0.6) if cell == last else CARD
-        )
+        lit = mix(CARD, GREEN, 0.25) if (row, column) in won else mix(CARD, LINE, 0.6) if cell == last else CARD
         canvas.rect(left, top, _CELL, _CELL, lit, 14)
         if mark == 0:
             canvas.text(str(cell + 1), left + _CELL / 2, top + _CELL / 2, 22, LINE, "center")
@@ -48,12 +46,7 @@ def action_from_click(state, params, x, y):
 
 def winning_cells(board):
     """Return the set of (row, column) that lie on a line of three equal marks."""
-    return {
-        cell
-        for line in _LINES
-        if board[line[0]] != 0 and len({int(board[c]) for c in line}) == 1
-        for cell in line
-    }
+    return {cell for line in _LINES if board[line[0]] != 0 and len({int(board[c]) for c in line}) == 1 for cell in line}
 
 
 def _draw_mark(mark, x, y, canvas):

@@ -123,18 +123,12 @@ def parse_moves(moves: str) -> tuple[int, int]:
     own = other = 0
     for number, character in enumerate(moves, 1):
         if character not in "123456789":
-            raise ValueError(
-                f"move {number} of {moves!r} is {character!r}; moves are cells from 1 to 9, as in '159'"
-            )
+            raise ValueError(f"move {number} of {moves!r} is {character!r}; moves are cells from 1 to 9, as in '159'")
         stone = 1 << (int(character) - 1)
         if has_line(other):
-            raise ValueError(
-                f"move {number} of {moves!r} comes after the game's end: drop it and what follows"
-            )
+            raise ValueError(f"move {number} of {moves!r} comes after the game's end: drop it and what follows")
         if (own | other) & stone:
-            raise ValueError(
-                f"move {number} of {moves!r} plays cell {character}, which is taken: choose an empty one"
-            )
+            raise ValueError(f"move {number} of {moves!r} plays cell {character}, which is taken: choose an empty one")
         own, other = other, own | stone
     return own, other
 

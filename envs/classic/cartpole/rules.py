@@ -48,9 +48,7 @@ def step(state, params, action):
     cos, sin = math.cos(theta), math.sin(theta)
 
     push = (force + pole_mass * length * theta_dot * theta_dot * sin) * per_mass
-    theta_acc = (float(params.gravity) * sin - cos * push) / (
-        length * (4.0 / 3.0 - pole_mass * cos * cos * per_mass)
-    )
+    theta_acc = (float(params.gravity) * sin - cos * push) / (length * (4.0 / 3.0 - pole_mass * cos * cos * per_mass))
     x_acc = push - pole_mass * length * theta_acc * cos * per_mass
 
     x += dt * x_dot
