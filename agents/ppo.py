@@ -407,6 +407,6 @@ def _env_options(environment: Any, config: Config, opponent: Any) -> dict[str, A
 def _network(obs_shape: tuple[int, ...], action_space: Any, config: Config) -> ActorCritic:
     return ActorCritic(
         obs_shape, action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
-        activation=config.activation, channels=config.channels, kernel_size=config.kernel_size, num_layers=config.num_layers,
-        initial_log_std=config.initial_log_std,
+        activation=config.activation, channels=config.channels, kernel_size=config.kernel_size,
+        num_layers=config.num_layers, initial_log_std=config.initial_log_std,
     ).to(config.device)  # fmt: skip

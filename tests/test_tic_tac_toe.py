@@ -235,7 +235,7 @@ def test_perfect_play_against_random_play_loses_no_episode():
     returns = run_episodes(ENVIRONMENT, policy, 500, seed=0, opponent="random").returns
     assert set(returns.tolist()) == {0.0, 1.0}
     assert returns.mean() > 0.85
-    assert (run_episodes(ENVIRONMENT, policy, 20, seed=0, opponent="perfect").returns == 0).all()
+    assert (run_episodes(ENVIRONMENT, policy, 20, seed=0, opponent="solver").returns == 0).all()
 
 
 def test_scores_are_shares_of_positions():

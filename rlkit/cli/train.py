@@ -241,7 +241,7 @@ def _scale(environment: Any, run: Any) -> Any:
     options = environment_options(run.config)
     reference = next(iter(yardstick.policies.values()))(environment.params(**options)[0])
     floor, top = (
-        float(run_episodes(environment, policy, 100, REPORT_SEED, episode_stats=True, **options).returns.mean())
+        float(run_episodes(environment, policy, 100, REPORT_SEED, **options).returns.mean())
         for policy in (random_policy(environment), reference)
     )
     return lambda value: normalized_score(value, floor, top)
