@@ -86,11 +86,16 @@ def test_an_action_outside_the_space_raises_before_any_copy_moves(name):
     env.step(np.zeros(env.action_space.shape, np.int32))
 
 
-def test_an_action_of_a_finished_copy_must_still_be_in_the_space():
-    env = rlkit.make_batch("tic_tac_toe", 2, opponent="self")
+@pytest.mark.parametrize("illegal_actions", ["lose", "raise"])
+def test_the_action_of_a_finished_copy_is_ignored_but_must_be_in_the_space(illegal_actions):
+    env = rlkit.make_batch("tic_tac_toe", 2, opponent="self", illegal_actions=illegal_actions)
     env.reset(seed=1)
-    for action in (0, 3, 1, 4, 2):
-        env.step([action, 8 - action])
+    for actions in ([0, 0], [3, 3], [1, 1], [4, 4], [2, 8]):
+        _, _, terminated, _, _ = env.step(actions)
+    assert terminated.tolist() == [True, False]
     with pytest.raises(ValueError, match="action 9 of copy 0 is outside"):
         env.step([9, 5])
-    env.step([0, 5])  # 0 is masked there, but ignored: the copy begins anew
+    obs, rewards, _, _, info = env.step([0, 5])  # 0 is taken in copy 0, which begins anew
+    assert "illegal_action" not in info
+    assert rewards.tolist() == [0.0, 1.0]
+    assert obs[0].sum() == 0

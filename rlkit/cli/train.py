@@ -212,7 +212,6 @@ def _announced_stop(run: Any, time_limit: float | None) -> Iterator[list[int]]:
 
 def _chooser(environment: Any, run: Any) -> Any:
     """Return what picks the figures of the live line: the return, and how good that is."""
-    scale = _scale(environment, run)
     is_self_play = environment.num_players == 2 and run.config.get("opponent") in ("self", "pool")
     known = {"episode_return", "episode_length", *environment.metrics}
 
@@ -221,30 +220,12 @@ def _chooser(environment: Any, run: Any) -> Any:
         if "rollout/episode_return" in figures and not is_self_play:  # in self-play it says nothing
             shown["return"] = figures["rollout/episode_return"]
         value = figures.get("eval/episode_return")
-        if value is not None and scale is not None:
-            shown["score"] = scale(value)
-        elif value is not None:
+        if value is not None and "eval/score" not in figures:
             shown["against the best so far" if is_self_play else "evaluation"] = value
         evaluated = {name.removeprefix("eval/"): name for name in figures if name.startswith("eval/")}
         return shown | {name: figures[full] for name, full in evaluated.items() if name not in known}
 
     return choose
-
-
-def _scale(environment: Any, run: Any) -> Any:
-    """Return the function from a mean return to the normalised score; None where returns have no scale."""
-    from rlkit.evaluation import normalized_score, random_policy, run_episodes
-
-    yardstick = environment.yardstick
-    if yardstick is None or environment.num_players != 1:
-        return None
-    options = environment_options(run.config)
-    reference = next(iter(yardstick.policies.values()))(environment.params(**options)[0])
-    floor, top = (
-        float(run_episodes(environment, policy, 100, REPORT_SEED, **options).returns.mean())
-        for policy in (random_policy(environment), reference)
-    )
-    return lambda value: normalized_score(value, floor, top)
 
 
 # What came of it --------------------------------------------------------------------------------------------
