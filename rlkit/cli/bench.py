@@ -15,37 +15,62 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.cli.arguments import Parser, positive, whole
+from rlkit.cli.errors import UsageError, nearest
+
 TRACE_STEPS = 64  # steps of recorded random play that the timed loops repeat
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the verb; see `rlkit bench --help`."""
-    parser = argparse.ArgumentParser(
-        prog="rlkit bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="env|train")
-    env = kinds.add_parser("env", help="steps a second of environments, beside Gymnasium's")
-    env.add_argument("environments", nargs="+", metavar="ENV")
-    env.add_argument("--against", choices=["gymnasium"], help="measure this peer in the same run")
-    env.add_argument("--num-envs", type=int, default=1024, help="copies (default 1024)")
-    env.add_argument("--threads", type=int, default=1, help="threads of ours (default 1)")
-    env.add_argument("--repeats", type=int, default=30, help="repeats of each timing (default 30)")
-    train = kinds.add_parser("train", help="training steps a second and time to solve, beside Stable-Baselines3's")
-    train.add_argument("environment", metavar="ENV", choices=["cartpole"], help="cartpole: the task both know")
-    train.add_argument("--against", choices=["sb3"], help="measure this peer in the same run")
-    train.add_argument("--repeats", type=int, default=5, help="repeats of each speed (default 5)")
-    train.add_argument("--seeds", type=int, default=5, help="seeds of the time to solve (default 5; 0: leave it out)")
-    for sub in (env, train):
-        sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if min(options.repeats, getattr(options, "num_envs", 1), getattr(options, "threads", 1)) < 1:
-        parser.error("--repeats, --num-envs and --threads must be at least 1")
-    if options.kind == "env":
-        rows = bench_envs(options)
-    else:
-        from rlkit.cli.bench_train import bench_training
+ENV_HELP = """\
+Steps a second of environments, with random actions, resets and observations: the bare kernel and BatchEnv.step.
+`--against gymnasium` measures Gymnasium's versions in the same run.
+"""
+TRAIN_HELP = """\
+Training steps a second, counting collection and update only, and the time from process start to solved.
+`--against sb3` measures Stable-Baselines3's PPO in the same run, turn by turn, one thread each.
+"""
 
-        rows = bench_training(options)
+
+def main(args: list[str]) -> int:
+    """Run the verb and return the exit code."""
+    kinds = {"env": _env, "train": _train}
+    if not args or args[0] in ("-h", "--help"):
+        print(f"usage: rlkit bench env|train ...\n\n{__doc__}\nenv:   {ENV_HELP}\ntrain: {TRAIN_HELP}", end="")
+        return 0
+    if args[0] not in kinds:
+        raise UsageError(
+            f"there is nothing to bench called {args[0]!r}{nearest(args[0], list(kinds))}; see rlkit bench -h"
+        )
+    return kinds[args[0]](args[1:])
+
+
+def _env(args: list[str]) -> int:
+    parser = Parser("bench env", ENV_HELP)
+    parser.add_argument("environments", nargs="+", metavar="ENV")
+    parser.add_argument("--against", choices=["gymnasium"], help="measure this peer in the same run")
+    parser.add_argument("--num-envs", type=positive, default=1024, help="copies (default 1024)")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of ours (default 1)")
+    parser.add_argument("--repeats", type=positive, default=30, help="repeats of each timing (default 30)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    return _print(bench_envs, parser.parse(args))
+
+
+def _train(args: list[str]) -> int:
+    from rlkit.cli.bench_train import bench_training
+
+    parser = Parser("bench train", TRAIN_HELP)
+    parser.add_argument("environment", metavar="ENV", choices=["cartpole"], help="cartpole: the task both know")
+    parser.add_argument("--against", choices=["sb3"], help="measure this peer in the same run")
+    parser.add_argument("--repeats", type=positive, default=5, help="repeats of each speed (default 5)")
+    parser.add_argument(
+        "--seeds", type=whole, default=5, help="seeds of the time to solve (default 5; 0: leave it out)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    return _print(bench_training, parser.parse(args))
+
+
+def _print(measure: Callable, options: argparse.Namespace) -> int:
+    rows = measure(options)
     if options.json:
         print(json.dumps(rows, indent=1))
     return 0
