@@ -60,22 +60,32 @@ def environment_from_path(path: str | Path) -> Environment:
     This executes code, so only paths and names from a person may come here.
 
     Raises:
-        UnknownNameError: there is no such folder or module, or it declares no ENVIRONMENT.
+        UnknownNameError: there is no such folder or module, it has another module's name, or it declares no
+            ENVIRONMENT.
     """
-    folder = Path(path)
-    if folder.is_dir() and (folder / "__init__.py").exists():
-        folder = folder.resolve()
-        if str(folder.parent) not in sys.path:
-            sys.path.insert(0, str(folder.parent))
-        name = folder.name
-    else:
-        name = str(path)
-        if str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
+    folder, name, root = None, str(path), Path.cwd()
+    if (Path(path) / "__init__.py").exists():
+        folder = top = Path(path).resolve()
+        while (top.parent / "__init__.py").exists():  # a folder inside a package is imported as part of it
+            top = top.parent
+        name, root = ".".join(folder.relative_to(top.parent).parts), top.parent
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UnknownNameError(
+            f"{folder}: {name!r} is not a name that Python can import; rename the folder"
+            if folder
+            else f"{path} is neither an environment folder nor an importable module"
+        )
+    if folder and name in sys.modules and Path(sys.modules[name].__file__ or "").resolve().parent != folder:
+        raise UnknownNameError(
+            f"{path} has the name of another module, {sys.modules[name].__file__}; rename the folder"
+        )
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    importlib.invalidate_caches()  # the folder may be younger than Python's last look
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name.split(".")[0] and error.name != name:
+        if error.name != name and not name.startswith(f"{error.name}."):
             raise
         raise UnknownNameError(f"{path} is neither an environment folder nor an importable module") from None
     if not isinstance(getattr(module, "ENVIRONMENT", None), Environment):

@@ -1,5 +1,7 @@
 """Environments by name and path."""
 
+from pathlib import Path
+
 import pytest
 from tiny_environments import write_environment
 
@@ -41,3 +43,27 @@ def test_paths_that_are_no_environment(tmp_path):
     )
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'"):
         environment_from_path(broken)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "no.where.at.all", "rlkit.nothing.here", "", "a b"])
+def test_what_cannot_be_imported_is_one_sentence(name):
+    with pytest.raises(UnknownNameError, match="is neither an environment folder nor an importable module"):
+        environment_from_path(name)
+
+
+def test_a_folder_made_since_the_last_look_is_found(tmp_path):
+    for name in ("made_early", "made_late"):
+        assert environment_from_path(write_environment(tmp_path / name)).name == name
+
+
+def test_a_folder_with_another_modules_name_is_refused(tmp_path):
+    for name in ("pytest", "json"):
+        with pytest.raises(UnknownNameError, match=rf"{name} has the name of another module, .*; rename the folder"):
+            environment_from_path(write_environment(tmp_path / name))
+    with pytest.raises(UnknownNameError, match="'my-env' is not a name that Python can import; rename the folder"):
+        environment_from_path(write_environment(tmp_path / "my-env"))
+
+
+def test_a_folder_inside_a_package_is_part_of_it():
+    folder = Path(find_environment("connect_four").rules.__file__).parent
+    assert environment_from_path(folder) is find_environment("connect_four")
