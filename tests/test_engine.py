@@ -135,7 +135,7 @@ def test_a_reset_mask_resets_only_the_marked_copies():
     where = np.array([[True, False], [False, False], [True, False], [False, False]])[:, 0]  # not contiguous
     assert not where.flags.c_contiguous
     env.reset(options={"reset_mask": where})
-    assert len(env._kernels.reset_copies.signatures) == 1  # nothing was compiled anew for it
+    assert len(env.kernels.reset_copies.signatures) == 1  # nothing was compiled anew for it
     np.testing.assert_array_equal(env.states["num_steps"], [0, 5, 0, 5])
     assert states_equal(env.states[[1, 3]], before[[1, 3]])
     assert (env.states["x"][[0, 2]] != before["x"][[0, 2]]).all()

@@ -49,10 +49,10 @@ class ActionCheck:
         given = np.asarray(actions)
         if given.shape != self.actions.shape:
             raise ValueError(f"actions have shape {given.shape}, not {self.actions.shape}")
-        if not np.can_cast(given.dtype, self.actions.dtype, "same_kind") or given.dtype == np.bool_:
-            raise ValueError(f"actions of dtype {given.dtype} do not fit {self._space}; use {self.actions.dtype}")
-        with np.errstate(over="ignore"):  # what overflows is outside, as found below
+        if given.dtype == self.actions.dtype:
             self.actions[...] = given
+        else:
+            self._cast(given)
         if not self.num_actions:
             bad, num_illegal = self._kernels.check_box(self._rows(), self._low, self._high), 0
         else:
@@ -65,6 +65,12 @@ class ActionCheck:
             first = int(np.flatnonzero(self.illegal)[0])
             raise ValueError(f"action {given[first]} of copy {first} is masked: illegal in its present state")
         return num_illegal
+
+    def _cast(self, given: np.ndarray) -> None:
+        if not np.can_cast(given.dtype, self.actions.dtype, "same_kind") or given.dtype == np.bool_:
+            raise ValueError(f"actions of dtype {given.dtype} do not fit {self._space}; use {self.actions.dtype}")
+        with np.errstate(over="ignore"):  # what overflows is outside, as will be found
+            self.actions[...] = given
 
     def warm_up(self, masks: np.ndarray, episodes: np.ndarray) -> None:
         """Compile (or load) the check."""

@@ -114,8 +114,8 @@ class BatchEnv(VectorEnv):
         self._episode_stats = episode_stats
         self._mode = _MODES[self.autoreset_mode]
         self._is_reset = False
-        self._kernels = bind(kernels, environment.rules)
-        self._check = ActionCheck(self.single_action_space, num_envs, self._kernels, raises=illegal_actions == "raise")
+        self.kernels = bind(kernels, environment.rules)
+        self._check = ActionCheck(self.single_action_space, num_envs, self.kernels, raises=illegal_actions == "raise")
         if self.opponent is not None and not self._check.num_actions:
             raise ValueError(f"{environment.name}: an opponent needs a Discrete action space; use opponent='self'")
         self._make_buffers()
@@ -123,7 +123,7 @@ class BatchEnv(VectorEnv):
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
         self._slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self._pool = ThreadPoolExecutor(num_slices) if num_slices > 1 else None
-        with compiling(self._kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
+        with compiling(self.kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
             self._warm_up()
 
     # --- Gymnasium ----------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ class BatchEnv(VectorEnv):
             raise ResetNeeded("the first reset must reset every copy; leave `reset_mask` out")
         seeds, seeded = self._seeds(seed)
         seeded &= where
-        kernel = self._kernels
+        kernel = self.kernels
         if seeded.any():
             self._run(kernel.seed_copies, self.states, self.episodes, seeded, seeds, self.opponent is not None)
         self._run(kernel.reset_copies, *self._core, self.episodes, where, self._obs, self._masks)
@@ -196,6 +196,11 @@ class BatchEnv(VectorEnv):
         """Into how many slices, one a thread, the batch is cut."""
         return len(self._slices)
 
+    @property
+    def actions(self) -> np.ndarray:
+        """The buffer that `step` copies its actions into, [N, …]."""
+        return self._check.actions
+
     def snapshot(self) -> Snapshot:
         """Return copies of all that decides the future of this batch."""
         return Snapshot(self.states.copy(), self.episodes.copy())
@@ -214,7 +219,7 @@ class BatchEnv(VectorEnv):
                 )
             mine[...] = its
         self._is_reset = True
-        self._run(self._kernels.observe_copies, *self._core, self._obs, self._masks)
+        self._run(self.kernels.observe_copies, *self._core, self._obs, self._masks)
         return self._out(self._obs), self._info(num_done=0, num_illegal=0)
 
     # --- inside -------------------------------------------------------------------------------------------------
@@ -241,6 +246,7 @@ class BatchEnv(VectorEnv):
         self._results = (self._rewards, self._terminated, self._truncated)
         self._finals = (self._final_obs, self._final_masks, self._stats)
         self._all = np.ones(count, np.bool_)
+        self._step_arguments = self.step_arguments()
 
     def _run(self, kernel: Callable, *args: Any) -> list[Any]:
         """Call a kernel on each slice; per-copy arrays are those with N rows."""
@@ -249,16 +255,18 @@ class BatchEnv(VectorEnv):
         parts = [[_part(arg, part, self.num_envs) for arg in args] for part in self._slices]
         return [future.result() for future in [self._pool.submit(kernel, *part) for part in parts]]
 
-    def _step_alone(self) -> int:
-        return sum(
-            self._run(
-                self._kernels.step_copies, *self._core, self.episodes, self._check.actions, self._check.illegal,
-                self._mode, *self._limits, self._obs, self._masks, *self._results, *self._finals,
-            )
+    def step_arguments(self) -> tuple[Any, ...]:
+        """Return the arguments of the compiled loop `step_copies`, for whoever times it bare; all are live buffers."""
+        return (
+            *self._core, self.episodes, self._check.actions, self._check.illegal, self._mode, *self._limits,
+            self._obs, self._masks, *self._results, *self._finals,
         )  # fmt: skip
 
+    def _step_alone(self) -> int:
+        return sum(self._run(self.kernels.step_copies, *self._step_arguments))
+
     def _step_against_opponent(self) -> int:
-        kernel, core, turn = self._kernels, self._core, (self._waiting, self._fresh)
+        kernel, core, turn = self.kernels, self._core, (self._waiting, self._fresh)
         waiting = self._run(
             kernel.our_ply, *core, self.episodes, self._check.actions, self._check.illegal, *self._limits,
             *self._results, *turn,
@@ -272,7 +280,7 @@ class BatchEnv(VectorEnv):
     def _let_opponent_move(self, num_waiting: int) -> None:
         """Let the opponent move until it is our turn in every copy."""
         assert self.opponent is not None
-        kernel = self._kernels
+        kernel = self.kernels
         while num_waiting:
             self._run(kernel.ask_opponent, *self._core, self._waiting, self._obs, self._masks, self._uniforms)
             replies = self.opponent(
@@ -341,7 +349,7 @@ class BatchEnv(VectorEnv):
 
     def _warm_up(self) -> None:
         """Call every kernel on no copies, so that all compiling (or loading) happens here."""
-        kernel, none = self._kernels, slice(0, 0)
+        kernel, none = self.kernels, slice(0, 0)
         states, episodes, obs, masks, flags = (
             a[none] for a in (self.states, self.episodes, self._obs, self._masks, self._waiting)
         )

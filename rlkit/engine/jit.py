@@ -24,6 +24,11 @@ def jit(function: F) -> F:
     return numba.njit(**_FLAGS)(function)
 
 
+def jit_inline(function: F) -> F:
+    """`jit`, always compiled into the caller: for the small steps of a hot loop, not for rules."""
+    return numba.njit(forceinline=True, **_FLAGS)(function)
+
+
 def jit_cached(function: F) -> F:
     """`jit` for generated modules inside `cache_folder()`, whose compiled code is kept on disk.
 

@@ -11,7 +11,7 @@ Every loop is serial and releases the GIL; threads run it over slices of the bat
 """
 
 from rlkit.engine.interface import action_mask, metrics, observe, player, reset, step
-from rlkit.engine.jit import jit
+from rlkit.engine.jit import jit, jit_inline
 from rlkit.engine.rng import random_bits, seed, uniform
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
@@ -36,7 +36,7 @@ def _observe(state, params, obs, mask):
         action_mask(state, params, mask)
 
 
-@jit
+@jit_inline
 def _advance(state, params, action, is_illegal, illegal_reward, max_steps):
     """Apply one action of the side to move: (reward of the mover, terminated, truncated)."""
     if is_illegal:
