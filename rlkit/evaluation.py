@@ -135,8 +135,11 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
     params = environment.params(**level)[0] if isinstance(environment, Environment) else None
     players: dict[str, Policy] = {"agent": policy, "random": random_policy(environment)}
     score_of = yardstick.score if yardstick is not None else None
-    for name, build in yardstick.policies.items() if yardstick else ():
-        players[name] = build(params)
+    built = dict(yardstick.policies) if yardstick is not None else {}
+    reference = next(iter(built), None)
+    if score_of is not None and reference is not None:
+        del built[reference]  # it made the labels: 100 % by definition
+    players |= {name: build(params) for name, build in built.items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, player in players.items():
         rows[name] = {}
@@ -147,9 +150,9 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
         if score_of is not None:
             rows[name].update(score_of(player, True))
     score = math.nan
-    if yardstick is not None and environment.num_players == 1:
-        reference = rows[next(iter(yardstick.policies))]["return"].mean
-        score = normalized_score(rows["agent"]["return"].mean, rows["random"]["return"].mean, reference)
+    if reference in rows and environment.num_players == 1:
+        agent, floor, top = (rows[name]["return"].mean for name in ("agent", "random", reference))
+        score = normalized_score(agent, floor, top)
     return Report(rows, score)
 
 

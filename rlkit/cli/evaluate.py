@@ -30,7 +30,12 @@ def main(args: list[str]) -> int:
     parser = Parser("evaluate", DESCRIPTION)
     add = parser.add_argument
     add("run", metavar="RUN", help="a run folder")
-    add("--episodes", metavar="N", type=positive, help=f"of each policy (default {REPORT_EPISODES})")
+    add(
+        "--episodes",
+        metavar="N",
+        type=positive,
+        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own)",
+    )
     add("--seed", type=whole, default=REPORT_SEED, help="of the first episode (default %(default)s)")
     add("--opponent", metavar="WHO", help="in games of two: random (default), a yardstick's policy, or a RUN")
     add("--level", help="preset of the environment's params (default: the one it was trained on)")

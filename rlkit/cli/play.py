@@ -20,7 +20,7 @@ def main(args: list[str]) -> int:
         help="games of two: random (default), a RUN, or a yardstick's policy: solver",
     )
     add("--seat", choices=["first", "second"], help="games of two: who you are (default first)")
-    add("--level", default="standard", help="preset of the environment's params")
+    add("--level", default="standard", help="preset of the environment's params (default standard)")
     add("--seed", type=whole, default=0, help="of the first episode (default 0)")
     add("--record", metavar="FILE", help="record what is shown: .mp4, .gif or .png (the last picture)")
     options = parser.parse(args)

@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=4_000_000,
+        total_steps=3_600_000,
         num_envs=256,
         num_steps=64,
         num_epochs=2,
