@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +30,6 @@ from rlkit.learning.actor_critic import ActorCritic, NetworkPolicy, flat_obs, fl
 from rlkit.learning.buffers import Batch, Rollout
 from rlkit.learning.normalize import ReturnScale, RunningMoments
 from rlkit.learning.past_selves import PastSelves
-from rlkit.learning.returns import generalized_advantages
 from rlkit.registry import make_batch
 from rlkit.viewing.episode import episode_gif
 
@@ -82,6 +81,8 @@ class Config:
         for name in ("total_steps", "num_envs", "num_steps", "num_epochs", "minibatch_size", "checkpoint_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.opponent == "pool" and self.normalize_obs:
+            raise ValueError("normalize_obs cannot be combined with opponent=pool; leave one of them out")
         if self.rollout_size % self.minibatch_size:
             raise ValueError(
                 f"minibatch_size={self.minibatch_size} must divide num_envs × num_steps = {self.rollout_size}"
@@ -97,6 +98,8 @@ class Learner:
     """Everything that decides the future of a training: what a checkpoint holds."""
 
     def __init__(self, environment: Any, config: Config, seed: int):
+        if config.device.startswith("cuda") and not torch.cuda.is_available():
+            raise ValueError(f"device={config.device} is not available here; use device=cpu")
         self.environment, self.config, self.seed = environment, config, seed
         self.total_steps, self.best_score = 0, -math.inf
         self.pool = PastSelves(config.num_envs, config.pool_size) if config.opponent == "pool" else None
@@ -115,15 +118,20 @@ class Learner:
         self.return_scale = ReturnScale(config.num_envs, config.gamma) if config.normalize_returns else None
         if self.return_scale is not None:
             self.moments["return"] = self.return_scale.moments
-        self.policy = self.policy_of(self.network)
+        self.best_moments = deepcopy(self.moments.get("obs"))  # the best policy's own: the others go on changing
+        self.policy = self.policy_of(self.network, self.moments.get("obs"))
         if self.pool is not None:
-            self.pool.add(0, self.policy_of(deepcopy(self.network)))
+            self.pool.add(0, self.frozen())
         self.obs, self.info = self.env.reset(seed=seed)
         self.rollout = Rollout((config.num_steps, config.num_envs), shape, self.spaces[1], config.device)
 
-    def policy_of(self, network: ActorCritic) -> NetworkPolicy:
-        """Return a policy that acts with `network`."""
-        return NetworkPolicy(network, self.moments.get("obs"), *self.spaces, seed=self.seed)
+    def policy_of(self, network: ActorCritic, moments: RunningMoments | None) -> NetworkPolicy:
+        """Return a policy that acts with `network` on observations normalised by `moments`."""
+        return NetworkPolicy(network, moments, *self.spaces, seed=self.seed)
+
+    def frozen(self) -> NetworkPolicy:
+        """Return the present policy as one that learns no more."""
+        return self.policy_of(deepcopy(self.network), None)
 
     def crosses(self, interval: int) -> bool:
         """Return whether the rollout just collected passed a multiple of `interval` steps (0: never)."""
@@ -138,6 +146,8 @@ class Learner:
         tensors |= saving.prefixed("env", saving.env_tensors(self.env))
         for name, moments in self.moments.items():
             tensors |= saving.prefixed(f"moments.{name}", moments.arrays())
+        if self.best_moments is not None:
+            tensors |= saving.prefixed("best_moments", self.best_moments.arrays())
         if self.return_scale is not None:
             tensors["running_returns"] = self.return_scale.running_returns
         if self.pool is not None:
@@ -155,10 +165,12 @@ class Learner:
         saving.restore_optimizer(self.optimizer, self.network, saving.part(tensors, "optimizer"))
         for name, moments in self.moments.items():
             moments.restore(saving.part(tensors, f"moments.{name}"))
+        if self.best_moments is not None:
+            self.best_moments.restore(saving.part(tensors, "best_moments"))
         if self.return_scale is not None:
             self.return_scale.running_returns = np.array(tensors["running_returns"])
         if self.pool is not None:
-            self.pool.restore(saving.part(tensors, "pool"), lambda: self.policy_of(deepcopy(self.network)))
+            self.pool.restore(saving.part(tensors, "pool"), self.frozen)
         self.obs, self.info = saving.restore_env(self.env, saving.part(tensors, "env"), self.seed + self.total_steps)
 
 
@@ -175,7 +187,7 @@ def collect(learner: Learner) -> tuple[dict[str, float], Tensor]:
             learner.moments["obs"].update(flat_obs(learner.obs))
         obs = policy.tensor(learner.obs)
         rollout.obs[t].copy_(obs)
-        masks = _store_masks(rollout, learner, t)
+        masks = rollout.store_masks(t, learner.info.get("action_mask"))
         outputs, values = network(obs)
         chances = network.distribution(outputs, masks)
         actions = chances.sample(learner.generator)
@@ -201,18 +213,6 @@ def collect(learner: Learner) -> tuple[dict[str, float], Tensor]:
     return _episode_figures(episodes), network.value(policy.tensor(learner.obs))
 
 
-def _store_masks(rollout: Rollout, learner: Learner, t: int) -> Tensor | None:
-    if "action_mask" not in learner.info:
-        return None
-    masks = torch.from_numpy(learner.info["action_mask"])
-    if rollout.masks is None:
-        rollout.masks = torch.ones(
-            (*rollout.values.shape, masks.shape[-1]), dtype=torch.int8, device=rollout.obs.device
-        )
-    rollout.masks[t].copy_(masks)
-    return rollout.masks[t]
-
-
 def _store_finals(rollout: Rollout, learner: Learner, t: int) -> None:
     """Note the value (and mover) of the last observation of each truncated episode, in a batch of fixed shape."""
     info, finals = learner.info, learner.info["final_obs"]
@@ -232,19 +232,6 @@ def _episode_figures(episodes: dict[str, list[np.ndarray]]) -> dict[str, float]:
         for name, figures in episodes.items()
         if name != "t"  # Gymnasium's wall-clock time
     }
-
-
-def advantages_of(rollout: Rollout, last_values: Tensor, config: Config) -> np.ndarray:
-    """Return the advantages [T, N] of a rollout."""
-    values = rollout.values.cpu().numpy()
-    next_values = np.concatenate([values[1:], last_values.cpu().numpy()[None]])  # [T, N]
-    next_values = np.where(rollout.truncated, rollout.final_values, next_values) * ~rollout.terminated
-    next_players = np.where(rollout.truncated, rollout.final_players, rollout.players[1:])
-    same_side = np.where(rollout.players[:-1] == next_players, 1, -1).astype(np.float32)
-    is_last = rollout.terminated | rollout.truncated
-    return generalized_advantages(
-        rollout.rewards, values, next_values, is_last, config.gamma, config.gae_lambda, same_side
-    )
 
 
 def loss(
@@ -344,11 +331,12 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         start = time.perf_counter()
         figures, last_values = collect(learner)
         collected = time.perf_counter()
-        figures |= update(learner, advantages_of(learner.rollout, last_values, config))
+        advantages = learner.rollout.advantages(last_values, config.gamma, config.gae_lambda)
+        figures |= update(learner, advantages)
         seconds = time.perf_counter() - start
         is_end = learner.total_steps >= config.total_steps
         if learner.pool is not None and learner.crosses(config.pool_interval):
-            learner.pool.add(learner.total_steps, learner.policy_of(deepcopy(learner.network)))
+            learner.pool.add(learner.total_steps, learner.frozen())
         if judge is not None and (learner.crosses(config.eval_interval) or is_end):
             figures |= evaluate(learner, judge)
         if config.picture_interval and environment.drawing and (learner.crosses(config.picture_interval) or is_end):
@@ -363,23 +351,27 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         if learner.crosses(config.checkpoint_interval) or is_end or run.stop_requested:
             run.save(learner.total_steps, *learner.checkpoint())
     learner.env.close()
-    return learner.policy_of(learner.best if math.isfinite(learner.best_score) else learner.network)
+    if math.isfinite(learner.best_score):
+        return learner.policy_of(learner.best, learner.best_moments)
+    return learner.policy
 
 
 def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
     """Score the present policy, keep it if it is the best so far, and return figures for the log."""
-    candidate, best = learner.policy_of(learner.network), learner.policy_of(learner.best)
+    candidate = learner.policy_of(learner.network, learner.moments.get("obs"))
+    best = learner.policy_of(learner.best, learner.best_moments)
     figures, score, is_best = judge(candidate, best, learner.best_score)
     if is_best:
         learner.best_score = score
         learner.best.load_state_dict(learner.network.state_dict())
+        learner.best_moments = deepcopy(learner.moments.get("obs"))
     return figures
 
 
 def load(run: Any, environment: Any) -> NetworkPolicy:
     """Return the best policy of the newest checkpoint of `run` (the last, if none was judged)."""
     checkpoint = run.load()
-    config = config_of(run.config)
+    config = replace(config_of(run.config), device="cpu")  # wherever it was trained
     env = make_batch(
         environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self")
     )
@@ -389,7 +381,7 @@ def load(run: Any, environment: Any) -> NetworkPolicy:
     network.load_state_dict(saving.part(checkpoint.tensors, kept))
     moments = RunningMoments(shape) if config.normalize_obs else None
     if moments is not None:
-        moments.restore(saving.part(checkpoint.tensors, "moments.obs"))
+        moments.restore(saving.part(checkpoint.tensors, "best_moments" if kept == "best" else "moments.obs"))
     env.close()
     return NetworkPolicy(network, moments, env.single_observation_space, env.single_action_space, seed=run.seed)
 

@@ -82,7 +82,7 @@ def our_rate(setting: dict[str, Any]) -> float:
 
     def iterate() -> None:
         _, last_values = ppo.collect(learner)
-        ppo.update(learner, ppo.advantages_of(learner.rollout, last_values, config))
+        ppo.update(learner, learner.rollout.advantages(last_values, config.gamma, config.gae_lambda))
 
     iterate()
     begin, start = time.perf_counter(), learner.total_steps
@@ -159,7 +159,7 @@ def _solve_ours(seed: int, begin: float) -> dict[str, float]:
     evaluating, next_evaluation = 0.0, EVAL_INTERVAL
     while learner.total_steps < config.total_steps:
         _, last_values = ppo.collect(learner)
-        ppo.update(learner, ppo.advantages_of(learner.rollout, last_values, config))
+        ppo.update(learner, learner.rollout.advantages(last_values, config.gamma, config.gae_lambda))
         if learner.total_steps >= next_evaluation:
             next_evaluation += EVAL_INTERVAL
             start = time.time()
