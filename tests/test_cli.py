@@ -463,3 +463,11 @@ def test_a_run_folder_imports_nothing(trained, capsys):
     Path("run/config.json").write_text(json.dumps(config | {"agent": "evil"}))
     _sentence(capsys, ["evaluate", "run"])
     assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("text", ["200000", "2e5", "200_000"])
+def test_whole_numbers_may_be_written_as_people_write_them(text):
+    from agents import ppo
+    from rlkit.cli.settings import parse_settings
+
+    assert parse_settings(ppo.Config(), ["--total-steps", text], "rlkit train x").total_steps == 200_000

@@ -26,7 +26,7 @@ def parse_settings(recipe: Any, args: Sequence[str], prog: str, other_flags: Seq
     try:
         with redirect_stderr(said):
             config, unknown = tyro.cli(
-                type(recipe), default=recipe, args=list(args), prog=prog, return_unknown_args=True
+                type(recipe), default=recipe, args=_plain(recipe, args), prog=prog, return_unknown_args=True
             )
     except SystemExit:
         raise UsageError(f"{_sentence(said.getvalue())}; see {prog} --help") from None
@@ -55,6 +55,18 @@ def _is_rule(line: str) -> bool:
 
 def _flags(recipe: Any) -> list[str]:
     return [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(recipe)]
+
+
+def _plain(recipe: Any, args: Sequence[str]) -> list[str]:
+    """Return `args` with 1e6 and 1_000_000 written out after flags of whole numbers: tyro takes only digits."""
+    values = (getattr(recipe, field.name) for field in dataclasses.fields(recipe))
+    flags = {flag for flag, value in zip(_flags(recipe), values, strict=True) if type(value) is int}
+    plain = list(args)
+    for i in range(1, len(plain)):
+        if plain[i - 1].replace("_", "-") in flags and re.fullmatch(r"[\d_]+(\.\d+)?([eE]\d+)?", plain[i]):
+            number = float(plain[i])
+            plain[i] = str(int(number)) if number == int(number) else plain[i]
+    return plain
 
 
 def _sentence(box: str) -> str:
