@@ -13,10 +13,18 @@ import pytest
 from rlkit import cli
 from rlkit.cli import VERBS, guard, main
 from rlkit.cli import train as train_verb
+from rlkit.registry import make_batch
 from rlkit.run import Run
 
 TINY = ["--total-steps", "6144", "--num-envs", "16", "--eval-interval", "4096", "--eval-episodes", "10"]
 HEAVY = ("numba", "gymnasium", "torch", "tyro", "rich", "numpy", "pygame")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """On a cold cache the first use of an environment also says that it compiles; let that be here."""
+    for name, options in (("cartpole", {}), ("tic_tac_toe", {}), ("tic_tac_toe", {"opponent": "self"})):
+        make_batch(name, 1, **options)
 
 
 @pytest.fixture(autouse=True)
