@@ -11,6 +11,7 @@ import numpy as np
 
 from envs.classic.cartpole import ENVIRONMENT
 from envs.classic.cartpole.rules import LEFT, RIGHT
+from envs.classic.linear_quadratic import least_cost_gain
 from rlkit.evaluation import Yardstick, mean_interval, random_policy, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 
@@ -46,11 +47,7 @@ def cost_weights(params: np.record) -> tuple[np.ndarray, np.ndarray]:
 
 def feedback_gain(params: np.record) -> np.ndarray:
     """Return the gain k [4] of the least-cost linear feedback `force = −k @ state`."""
-    from scipy.linalg import solve_discrete_are  # here, because start-up must not wait for SciPy
-
-    (a, b), (q, r) = linearize(params), cost_weights(params)
-    p = solve_discrete_are(a, b, q, r)
-    return np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a)[0]
+    return least_cost_gain(*linearize(params), *cost_weights(params))
 
 
 def lqr(params: np.record) -> FunctionPolicy:
