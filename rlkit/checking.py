@@ -269,6 +269,34 @@ def _check_snapshots(environment: Environment) -> str:
     return "a snapshot restored goes on exactly as before"
 
 
+def _check_symmetries(environment: Environment) -> str:
+    """Play a game and its images side by side, copy k under symmetry k, and compare what is seen."""
+    if environment.symmetries is None:
+        return "none declared"
+    env = BatchEnv(environment, 1, opponent="self" if environment.num_players == 2 else None)
+    found = environment.symmetries(env.params[0])
+    count, start = len(found.obs_orders), env.reset(seed=3)[0]
+    for orders, size in ((found.obs_orders, start[0].size), (found.action_orders, env.single_action_space.n)):
+        is_complete = orders.shape == (count, size) and (np.sort(orders, axis=1) == np.arange(size)).all()
+        _require(is_complete, f"an order of the symmetries does not hold each of 0 to {size - 1} once")
+        _require((orders[0] == np.arange(size)).all(), "the first symmetry must be the identity")
+    images = BatchEnv(environment, count, opponent="self" if environment.num_players == 2 else None)
+    obs, info = images.reset(seed=[3] * count)
+    inverse = np.argsort(found.action_orders, axis=1)
+    for uniforms in make_uniforms(env, 100, seed=4):
+        masks = info.get("action_mask", np.ones((count, size), np.int8))
+        action = random_actions(env.single_action_space, uniforms, masks[:1])[0]
+        for k in range(count):
+            same = np.array_equal(obs[0].ravel()[found.obs_orders[k]], obs[k].ravel())
+            same = same and np.array_equal(masks[0][found.action_orders[k]], masks[k])
+            _require(same, f"symmetry {k} of the position is not what the same moves under it lead to")
+        obs, _, terminated, _, info = images.step(inverse[:, action])
+        _require((terminated == terminated[0]).all(), "a game and its image do not end together")
+        if terminated[0]:
+            obs, info = images.reset(seed=[3] * count)
+    return f"{count} symmetries: a game and its images look alike under them"
+
+
 def _check_drawing(environment: Environment) -> str:
     import pygame
 
@@ -349,6 +377,7 @@ CHECKS: dict[str, Callable[[Environment], str]] = {
     "masks": _check_masks,
     "reset": _check_reset,
     "snapshots": _check_snapshots,
+    "symmetries": _check_symmetries,
     "drawing": _check_drawing,
     "yardstick": _check_yardstick,
     "recipes": _check_recipes,

@@ -15,6 +15,19 @@ SpaceOf = spaces.Space | Callable[[np.record], spaces.Space]
 
 
 @dataclass(frozen=True)
+class Symmetries:
+    """What may be done to an observation and its actions without changing the game; the first is the identity.
+
+    Args:
+        obs_orders: [K, size of an observation]: `obs.ravel()[obs_orders[k]]` is the observation after symmetry k.
+        action_orders: [K, A]: `values[action_orders[k]]` are the values of the actions there.
+    """
+
+    obs_orders: np.ndarray
+    action_orders: np.ndarray
+
+
+@dataclass(frozen=True)
 class Environment:
     """One environment: its rules, its spaces and the engine's settings. Rooms beside the rules load on use.
 
@@ -24,6 +37,7 @@ class Environment:
         observation_space, action_space: the spaces, or functions of the params record that return them.
         max_steps: an episode is truncated after so many steps (plies in a game); None: never.
         num_players: 1, or 2 for a zero-sum game of turns whose state has a field `player` (+1/−1).
+        symmetries: a function of the params record that returns the `Symmetries`; None: only the identity.
         metrics: names of the figures that `metrics` of the rules writes at the end of an episode.
         levels: named presets of params.
         illegal_reward: reward of a masked action, which ends the episode.
@@ -37,6 +51,7 @@ class Environment:
     action_space: SpaceOf
     max_steps: int | None = None
     num_players: int = 1
+    symmetries: Callable[[np.record], Symmetries] | None = None
     metrics: tuple[str, ...] = ()
     levels: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: {"standard": {}})
     illegal_reward: float = -1.0

@@ -1,6 +1,7 @@
 """What every agent hands out: something that acts on observations, one or a batch of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,45 @@ class Policy(Protocol):
 
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
         """Return the action of one observation, or the actions [B, …] of a batch."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All there is to know where B copies of one environment wait for an action.
+
+    Policies that need more than observations (a search plans on states, a game engine follows the moves) offer
+    `act_in(situation, deterministic) -> actions [B]`, and for the viewer `inspect_in(situation) -> {…}` as
+    `inspect` of one copy; `decide` and `consider` call what a policy has.
+    """
+
+    obs: Any  # [B, …]
+    action_mask: np.ndarray | None  # [B, A]
+    states: np.ndarray  # [B] records; not to be changed
+    params: np.record
+    actions: Sequence[Sequence[int]] | None = None  # of each copy since its episode began; None: not known
+
+
+def decide(policy: Any, situation: Situation, deterministic: bool = True) -> np.ndarray:
+    """Return the actions [B, …] that `policy` takes in a situation."""
+    if hasattr(policy, "act_in"):
+        return np.asarray(policy.act_in(situation, deterministic))
+    return np.asarray(policy.act(situation.obs, situation.action_mask, deterministic=deterministic))
+
+
+def consider(policy: Any, situation: Situation) -> dict[str, Any]:
+    """Return what `policy` says of a situation of one copy; nothing where it cannot say.
+
+    Names: "probabilities" [A] and "value" (for the side to move); of a search also "visits" [A] (shares of its
+    simulations), "line" (the best moves as it sees them) and "num_simulations".
+    """
+    if hasattr(policy, "inspect_in"):
+        return dict(policy.inspect_in(situation))
+    if not hasattr(policy, "inspect"):
+        return {}
+    first = (
+        {name: part[0] for name, part in situation.obs.items()} if isinstance(situation.obs, dict) else situation.obs[0]
+    )
+    return dict(policy.inspect(first, None if situation.action_mask is None else situation.action_mask[0]))
 
 
 def is_single(obs: Any, space: spaces.Space) -> bool:

@@ -29,6 +29,7 @@ Source
 
 from gymnasium import spaces
 
+from envs.board.symmetries import MIRROR, of_board
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -37,5 +38,6 @@ ENVIRONMENT = Environment(
     observation_space=spaces.Box(0.0, 1.0, (2, 6, 7)),
     action_space=spaces.Discrete(7),
     num_players=2,
+    symmetries=lambda params: of_board(2, 6, 7, MIRROR, by_column=True),
     levels={"standard": {}, "openings": {"max_random_plies": 24}},
 )

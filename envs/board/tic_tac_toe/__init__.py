@@ -28,6 +28,7 @@ Source
 
 from gymnasium import spaces
 
+from envs.board.symmetries import SQUARE, of_board
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -36,4 +37,5 @@ ENVIRONMENT = Environment(
     observation_space=spaces.Box(0.0, 1.0, (2, 3, 3)),
     action_space=spaces.Discrete(9),
     num_players=2,
+    symmetries=lambda params: of_board(2, 3, 3, SQUARE),
 )
