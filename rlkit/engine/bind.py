@@ -43,7 +43,8 @@ def bind(module: types.ModuleType, rules: types.ModuleType | None = None) -> typ
     """Return a copy of `module` whose rules' names are those of `rules`, compiled code cached on disk.
 
     `module` is an ordinary module that imports the rules' names from `rlkit.engine.interface` and `jit` from
-    `rlkit.engine.jit`, with absolute imports. With `rules=None` it is only cached.
+    `rlkit.engine.jit`, with absolute imports. What it imports from another module of its package that is written
+    so is bound, too. With `rules=None` it is only cached.
 
     Raises:
         RulesError: `rules` lacks a required function.
@@ -203,10 +204,23 @@ def _rewritten_source(module: types.ModuleType, rules: types.ModuleType | None) 
                 f"from rlkit.engine.jit import {'jit_cached as jit' if alias.name == 'jit' else _named(alias)}"
                 for alias in node.names
             )
+        elif rules is not None and _is_bindable(node.module, module):
+            bound = bind(sys.modules[str(node.module)], rules)
+            replacement = f"from {bound.__name__} import {', '.join(map(_named, node.names))}"
         if replacement is not None:
             height = (node.end_lineno or node.lineno) - node.lineno  # keep the line numbers
             lines[node.lineno - 1 : node.end_lineno] = [replacement] + [""] * height
     return "\n".join(lines) + "\n"
+
+
+def _is_bindable(name: str | None, importer: types.ModuleType) -> bool:
+    """Return whether `importer` takes names from a module of its own package that is written against rules."""
+    found = sys.modules.get(name or "")
+    is_near = found is not None and found.__name__.split(".")[0] == importer.__name__.split(".")[0]
+    if not is_near or found is importer or found is interface:
+        return False
+    body = ast.parse(inspect.getsource(found)).body  # type: ignore[arg-type]
+    return any(isinstance(node, ast.ImportFrom) and node.module == interface.__name__ for node in body)
 
 
 def _named(alias: ast.alias) -> str:

@@ -82,6 +82,25 @@ def exponential(state, rate):
 
 
 @jit
+def gamma(state, shape):
+    """Return a gamma draw with the given shape and scale 1 (G. Marsaglia, W. W. Tsang, 2000).
+
+    Normalised draws are a Dirichlet one. Below shape 1 a draw of shape + 1 is scaled by u^(1 / shape).
+    """
+    boost = 1.0
+    if shape < 1.0:
+        boost = (1.0 - uniform(state)) ** (1.0 / shape)
+        shape = shape + 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        x = normal(state)
+        v = (1.0 + c * x) ** 3
+        if v > 0.0 and math.log(1.0 - uniform(state)) < 0.5 * x * x + d - d * v + d * math.log(v):
+            return boost * d * v
+
+
+@jit
 def poisson(state, mean):
     """Return a Poisson draw by inversion of products (Knuth); time grows with `mean`, meant for means below 50."""
     limit = math.exp(-mean)
