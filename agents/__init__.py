@@ -2,4 +2,5 @@
 
 AGENTS = {
     "ppo": "agents.ppo",
+    "alphazero": "agents.alphazero",
 }

@@ -112,8 +112,8 @@ def halving_schedule(max_considered: int, num_simulations: int) -> np.ndarray:
     """Return, for 0 to `max_considered` root actions, how often the action of each simulation has been visited.
 
     Sequential halving (Karnin et al. 2013) as Gumbel AlphaZero uses it: all actions considered are visited in
-    turn, equally often; then the better half of them goes on, until two are left. Simulation t visits an action that has
-    had `schedule[m, t]` visits so far: int32 [max_considered + 1, num_simulations].
+    turn, equally often; then the better half of them goes on, until two are left. Simulation t visits an action
+    that has had `schedule[m, t]` visits so far: int32 [max_considered + 1, num_simulations].
     """
     schedule = np.zeros((max_considered + 1, max(1, num_simulations)), np.int32)
     for considered in range(1, max_considered + 1):

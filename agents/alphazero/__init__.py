@@ -1,0 +1,389 @@
+"""AlphaZero on an ordinary processor: self-play by tree search, a network that learns from it, and so on.
+
+Silver et al. 2018, "A general reinforcement learning algorithm that masters chess, shogi, and Go through
+self-play". What differs from the paper:
+
+1. The search is Gumbel AlphaZero's (Danihelka et al. 2022), which learns from few simulations; PUCT is a setting.
+2. Proven wins and losses are exact in the search, in what is learned, and may end a game (`adjudicate`).
+3. Only a share of the searches is full; the others are cheap, move the game on and teach only the value
+   (playout cap randomisation, Wu 2019).
+4. Games may begin from random openings (`level`, `params`): a wider range of positions than strong play meets.
+5. Self-play and the result use a running average of the weights (Izmailov et al. 2018). There is no gating.
+
+Budgets are in steps, a step is a ply of self-play; nothing depends on a clock, so a resumed run is the same run.
+"""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.alphazero import games
+from agents.alphazero.network import BoardNetwork, Evaluator
+from agents.alphazero.players import NetworkPlayer, SearchPlayer
+from agents.alphazero.selfplay import CHOICES, Group, Samples, collect, make_samples
+from agents.alphazero.tree import STRATEGIES, make_settings
+from rlkit.environment import Symmetries
+from rlkit.evaluation import EVALUATION_SEED, run_episodes
+from rlkit.learning import saving
+from rlkit.registry import make_batch
+from rlkit.viewing.episode import episode_gif
+
+
+@dataclass(frozen=True)
+class Config:
+    """A recipe. Budgets are in steps (plies of self-play), never in seconds."""
+
+    total_steps: int = 1_000_000  # plies of self-play to train for
+    num_games: int = 256  # played at once by each thread: the size of a network batch
+    threads: int = 2  # that play; the same seed gives other games with another number of them
+    level: str = "standard"  # preset of the environment's params
+    params: dict[str, float] = field(default_factory=dict)  # changes to single params
+    # the search
+    strategy: Literal["gumbel", "puct"] = "gumbel"  # at the root and inside the tree
+    num_simulations: int = 32  # of a full search
+    num_fast_simulations: int = 8  # of the others
+    full_share: float = 0.5  # of searches that are full; the policy is learned from these
+    max_considered: int = 16  # gumbel: root actions that sequential halving begins with
+    c_visit: float = 50.0  # gumbel: σ = (c_visit + most visits) × c_scale × value
+    c_scale: float = 0.5  # gumbel: see c_visit; greater trusts values more, and priors less
+    c_puct: float = 1.25  # puct: weight of the prior
+    fpu_reduction: float = 0.1  # puct: an unvisited action is worth the node's value less this
+    dirichlet_alpha: float = 1.0  # puct: of the noise at the root
+    dirichlet_share: float = 0.25  # puct: share of the noise in the root's priors
+    num_sampled_plies: int = 0  # an action is drawn from the search's policy for so many plies of a game
+    gamma: float = 1.0  # discount a step
+    # what is learned
+    adjudicate: bool = True  # a game whose value is proven ends there
+    search_value_share: float = 0.25  # of the search's own value in the value to learn; the rest is the result
+    history_size: int = 128  # plies of a game that are kept; longer games are cut there
+    augment: bool = True  # learn each position under a random symmetry
+    iteration_samples: int = 8192  # positions played between two rounds of learning, at least
+    window_size: int = 200_000  # latest positions that are learned from
+    learn_ratio: float = 4.0  # times that each position is learned, on average
+    minibatch_size: int = 512  # positions a gradient step
+    learning_rate: float = 2e-3  # Adam's, at the start
+    final_learning_rate: float = 1e-4  # at total_steps; a half cosine between
+    weight_decay: float = 1e-4  # decoupled (AdamW)
+    value_coef: float = 1.0  # weight of the value loss
+    average_decay: float = 0.995  # a gradient step, of the running average of weights
+    # the network
+    network: Literal["conv", "mlp"] = "conv"  # residual convolutions, or residual linear layers
+    size: int = 32  # channels, or units of a layer
+    num_blocks: int = 3  # residual blocks of two layers
+    head_size: int = 64  # units before the value
+    # the rest
+    eval_interval: int = 100_000  # steps between evaluations; 0: never
+    eval_episodes: int = 100  # games of an evaluation where there are no labelled positions
+    play_simulations: int = 64  # of the search that reports are about
+    checkpoint_interval: int = 500_000  # steps between checkpoints
+    picture_interval: int = 0  # steps between animated games in TensorBoard; 0: none
+    torch_threads: int = 2  # that learn
+    device: Literal["cpu"] = "cpu"  # self-play alternates with the search on the processor
+
+    def __post_init__(self) -> None:
+        for name in ("total_steps", "num_games", "threads", "num_simulations", "num_fast_simulations",
+                     "max_considered", "history_size", "iteration_samples", "minibatch_size",
+                     "checkpoint_interval", "size", "head_size", "torch_threads", "play_simulations"):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        for name in ("full_share", "search_value_share", "average_decay", "dirichlet_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be between 0 and 1")
+        if self.window_size < self.minibatch_size:
+            raise ValueError(f"window_size={self.window_size} must be at least minibatch_size={self.minibatch_size}")
+
+
+class Window:
+    """The latest positions, to draw minibatches from. Observations are kept in float16."""
+
+    def __init__(self, size: int, obs_shape: tuple[int, ...], num_actions: int):
+        room = make_samples(size, obs_shape, num_actions)
+        self.rows = Samples(room.obs.astype(np.float16), *room[1:])
+        self.num_added = 0  # ever; the latest are kept
+
+    def add(self, samples: Samples) -> None:
+        """Take samples in; they take the places of the oldest."""
+        size, count = len(self.rows.values), len(samples.values)
+        places = (self.num_added + np.arange(count)) % size
+        for part, new in zip(self.rows, samples, strict=True):
+            part[places[-size:]] = new[-size:]
+        self.num_added += count
+
+    def draw(self, count: int, rng: np.random.Generator) -> Samples:
+        """Return `count` positions drawn with replacement."""
+        index = rng.integers(min(self.num_added, len(self.rows.values)), size=count)
+        return Samples(*(part[index] for part in self.rows))
+
+
+class Learner:
+    """Everything that decides the future of a training: what a checkpoint holds."""
+
+    def __init__(self, environment: Any, config: Config, seed: int):
+        _check(environment)
+        self.environment, self.config = environment, config
+        self.options = {"level": config.level, **config.params}
+        games_of_two = {"opponent": "self"} if environment.num_players == 2 else {}
+        env = make_batch(environment, 1, **self.options, **games_of_two)
+        self.params = env.params[0]
+        self.spaces = (env.single_observation_space, env.single_action_space)
+        obs_shape, num_actions = self.spaces[0].shape, int(self.spaces[1].n)
+        self.symmetries: Symmetries | None = None
+        if config.augment and environment.symmetries is not None:
+            self.symmetries = environment.symmetries(self.params)
+        torch.manual_seed(seed)  # for the initial weights
+        self.network = make_network(self.spaces, config)
+        self.average = make_network(self.spaces, config)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.rng = np.random.default_rng(seed)
+        self.total_steps = 0
+        self.owed_samples = 0.0  # still to be learned
+        self.window = Window(config.window_size, obs_shape, num_actions)
+        share = -(-config.iteration_samples // config.threads)
+        self.groups = [
+            Group(
+                environment, env, config.num_games, search_settings(environment, config), self_play_choices(config),
+                config.max_considered, config.history_size, share, seed * 1009 + i,
+            )
+            for i in range(config.threads)
+        ]  # fmt: skip
+        self.pool = ThreadPoolExecutor(config.threads)
+
+    @property
+    def player(self) -> NetworkPlayer:
+        """The network as it stands, averaged, without a search."""
+        return NetworkPlayer(self.environment, self.params, self.average, self.spaces)
+
+    def checkpoint(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return (tensors, facts)."""
+        tensors: dict[str, Any] = saving.prefixed("network", self.network.state_dict())
+        tensors |= saving.prefixed("average", self.average.state_dict())
+        tensors |= saving.prefixed("optimizer", saving.optimizer_tensors(self.optimizer, self.network))
+        count = min(self.window.num_added, self.config.window_size)
+        tensors |= saving.prefixed("window", {n: p[:count] for n, p in self.window.rows._asdict().items()})
+        for i, group in enumerate(self.groups):
+            tensors |= saving.prefixed(f"group.{i}", group.arrays())
+        facts = {"total_steps": self.total_steps, "num_added": self.window.num_added}
+        return tensors, facts | {"owed_samples": self.owed_samples, "rng": self.rng.bit_generator.state}
+
+    def restore(self, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Take back what `checkpoint` gave."""
+        self.total_steps, self.owed_samples = facts["total_steps"], facts["owed_samples"]
+        self.window.num_added = facts["num_added"]
+        self.rng.bit_generator.state = facts["rng"]
+        self.network.load_state_dict(saving.part(tensors, "network"))
+        self.average.load_state_dict(saving.part(tensors, "average"))
+        saving.restore_optimizer(self.optimizer, self.network, saving.part(tensors, "optimizer"))
+        for name, rows in saving.part(tensors, "window").items():
+            getattr(self.window.rows, name)[: len(rows)] = rows
+        for i, group in enumerate(self.groups):
+            group.restore(saving.part(tensors, f"group.{i}"))
+
+
+def _check(environment: Any) -> None:
+    """Refuse environments that cannot be searched.
+
+    Raises:
+        ValueError: it is not one of ours, or its actions are not Discrete.
+    """
+    if not hasattr(environment, "rules"):
+        raise ValueError(f"alphazero searches states, which {environment.name} cannot save; use --agent ppo")
+    if not hasattr(environment.spaces(environment.params()[0])[1], "n"):
+        raise ValueError(f"alphazero needs a Discrete action space, which {environment.name} has not; use --agent ppo")
+
+
+def search_settings(environment: Any, config: Config) -> np.ndarray:
+    """Return the settings of the search that learns."""
+    return make_settings(
+        strategy=STRATEGIES[config.strategy], c_puct=config.c_puct, fpu_reduction=config.fpu_reduction,
+        c_visit=config.c_visit, c_scale=config.c_scale, gumbel_scale=1.0, dirichlet_alpha=config.dirichlet_alpha,
+        dirichlet_share=config.dirichlet_share, gamma=config.gamma, max_steps=environment.max_steps or 0,
+    )  # fmt: skip
+
+
+def self_play_choices(config: Config) -> np.ndarray:
+    """Return one record [1] of CHOICES."""
+    return np.array([tuple(getattr(config, name) for name in CHOICES.names or ())], CHOICES)
+
+
+def make_network(spaces: Any, config: Config) -> BoardNetwork:
+    """Return a new network for (observation space, action space)."""
+    network = BoardNetwork(
+        spaces[0].shape, int(spaces[1].n), config.network, config.size, config.num_blocks, config.head_size
+    )
+    return network.to(memory_format=torch.channels_last) if network.is_conv else network
+
+
+# --- the algorithm ----------------------------------------------------------------------------------------------
+
+
+def play(learner: Learner) -> dict[str, float]:
+    """Let all games go on until there is enough to learn from; return figures for the log."""
+    torch.set_num_threads(1)
+    samples, counters = collect(learner.groups, Evaluator(learner.average.eval()), learner.pool)
+    for part in samples:
+        learner.window.add(part)
+    learner.total_steps += int(counters[games.PLIES])
+    learner.owed_samples += learner.config.learn_ratio * counters[games.SAMPLES]
+    episodes = max(1.0, counters[games.EPISODES])
+    return {
+        "rollout/episode_length": counters[games.PLIES] / episodes,
+        "rollout/first_wins": counters[games.FIRST_WINS] / episodes,
+        "rollout/draws": counters[games.DRAWS] / episodes,
+        "rollout/proven": counters[games.PROVEN] / counters[games.PLIES],
+        "simulations": counters[games.SIMULATIONS],
+        "evaluations": counters[games.EVALUATIONS],
+    }
+
+
+def loss(network: BoardNetwork, batch: Samples, value_coef: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (total, policy loss, value loss) of a minibatch: cross-entropy over legal actions, squared error."""
+    obs, masks, policies, weights, values = (torch.from_numpy(part) for part in batch)
+    logits, predicted = network(obs)
+    log_probs = logits.masked_fill(masks == 0, -1e9).log_softmax(dim=1)
+    policy_loss = -(weights * (policies * log_probs).sum(dim=1)).sum() / weights.sum().clamp(min=1.0)
+    value_loss = (predicted - values).square().mean()
+    return policy_loss + value_coef * value_loss, policy_loss.detach(), value_loss.detach()
+
+
+def learn(learner: Learner) -> dict[str, float]:
+    """Take the gradient steps that are due; return figures for the log."""
+    config, network = learner.config, learner.network
+    torch.set_num_threads(config.torch_threads)
+    progress = min(1.0, learner.total_steps / config.total_steps)
+    rate = config.final_learning_rate
+    rate += (config.learning_rate - rate) * (1 + np.cos(np.pi * progress)) / 2
+    learner.optimizer.param_groups[0]["lr"] = rate
+    network.train()
+    losses = []
+    while learner.owed_samples >= config.minibatch_size:
+        learner.owed_samples -= config.minibatch_size
+        total, *parts = loss(network, _minibatch(learner), config.value_coef)
+        learner.optimizer.zero_grad()
+        total.backward()
+        learner.optimizer.step()
+        _average(learner)
+        losses.append(parts)
+    if not losses:
+        return {}
+    policy_loss, value_loss = (float(torch.stack(part).mean()) for part in zip(*losses, strict=True))
+    return {"train/policy_loss": policy_loss, "train/value_loss": value_loss, "train/learning_rate": rate}
+
+
+def _minibatch(learner: Learner) -> Samples:
+    """Return positions of the window, each under a random symmetry."""
+    batch = learner.window.draw(learner.config.minibatch_size, learner.rng)
+    obs = batch.obs.astype(np.float32)
+    found = learner.symmetries
+    if found is None:
+        return batch._replace(obs=obs)
+    which = learner.rng.integers(len(found.obs_orders), size=len(obs))
+    obs_orders, action_orders = found.obs_orders[which], found.action_orders[which]
+    return batch._replace(
+        obs=np.take_along_axis(obs.reshape(len(obs), -1), obs_orders, axis=1).reshape(obs.shape),
+        masks=np.take_along_axis(batch.masks, action_orders, axis=1),
+        policies=np.take_along_axis(batch.policies, action_orders, axis=1),
+    )
+
+
+@torch.no_grad()
+def _average(learner: Learner) -> None:
+    """Move the running average towards the network; batch norm's statistics are averages already."""
+    decay = learner.config.average_decay
+    means, parameters = list(learner.average.parameters()), list(learner.network.parameters())
+    torch._foreach_lerp_(means, parameters, 1 - decay)
+    for mean, buffer in zip(learner.average.buffers(), learner.network.buffers(), strict=True):
+        mean.copy_(buffer)
+
+
+# --- training ---------------------------------------------------------------------------------------------------
+
+
+def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) -> SearchPlayer:
+    """Train until the budget is spent or `run.stop_requested`; return a search with the averaged network.
+
+    Args:
+        environment: an `Environment` with discrete actions.
+        config: the recipe.
+        run: an open `rlkit.run.Run`; its seed decides everything.
+        checkpoint: one of the same run to go on from, or None to begin.
+    """
+    learner = Learner(environment, config, run.seed)
+    if checkpoint is not None:
+        learner.restore(checkpoint.tensors, checkpoint.facts)
+    while learner.total_steps < config.total_steps and not run.stop_requested:
+        start, before = time.perf_counter(), learner.total_steps
+        figures = play(learner)
+        played = time.perf_counter()
+        figures |= learn(learner)
+        seconds = time.perf_counter() - start
+        is_end = learner.total_steps >= config.total_steps
+
+        def is_due(interval: int, before: int = before, is_end: bool = is_end) -> bool:
+            return interval > 0 and (is_end or learner.total_steps // interval > before // interval)
+
+        if is_due(config.eval_interval):
+            figures |= evaluate(learner)
+        if is_due(config.picture_interval) and environment.drawing:
+            run.log_gif(
+                learner.total_steps, "rollout", episode_gif(environment, learner.player, run.seed, learner.options)
+            )
+        timing = {
+            "time/steps_per_second": (learner.total_steps - before) / seconds,
+            "time/simulations_per_second": figures.pop("simulations") / seconds,
+            "time/evaluations_per_second": figures.pop("evaluations") / (played - start),
+            "time/collect_share": (played - start) / seconds,
+        }
+        run.log(learner.total_steps, figures, timing=timing)
+        if run.progress is not None:
+            run.progress.update(learner.total_steps, config.total_steps, figures)
+        if is_due(config.checkpoint_interval) or is_end or run.stop_requested:
+            run.save(learner.total_steps, *learner.checkpoint())
+    learner.pool.shutdown()
+    return learner.player.with_simulations(config.play_simulations)
+
+
+def evaluate(learner: Learner) -> dict[str, float]:
+    """Return figures for the log: the network alone on the yardstick's positions, or else against its policy."""
+    yardstick = learner.environment.yardstick
+    if yardstick is not None and yardstick.score is not None:
+        return {f"eval/{name}": value for name, value in yardstick.score(learner.player, False).items()}
+    options = dict(learner.options)
+    if learner.environment.num_players == 2:
+        options["opponent"] = next(iter(yardstick.policies), "random") if yardstick else "random"
+    episodes = run_episodes(
+        learner.environment, learner.player, learner.config.eval_episodes, EVALUATION_SEED,
+        deterministic=learner.environment.num_players == 1, **options,
+    )  # fmt: skip
+    return {
+        "eval/episode_return": float(episodes.returns.mean()),
+        "eval/episode_length": float(episodes.lengths.mean()),
+    }
+
+
+def load(run: Any, environment: Any) -> SearchPlayer:
+    """Return a search with the averaged network of the newest checkpoint of `run`."""
+    checkpoint, config = run.load(), config_of(run.config)
+    return player_of(environment, config, saving.part(checkpoint.tensors, "average"))
+
+
+def player_of(environment: Any, config: Config, weights: Mapping[str, Tensor]) -> SearchPlayer:
+    """Return a search of `play_simulations` with the network of these weights."""
+    params = environment.params(config.level, **config.params)[0]
+    spaces = environment.spaces(params)
+    network = make_network(spaces, config)
+    network.load_state_dict(weights)
+    return NetworkPlayer(environment, params, network.eval(), spaces).with_simulations(config.play_simulations)
+
+
+def config_of(settings: Mapping[str, Any]) -> Config:
+    """Return the Config that a run folder's JSON describes."""
+    return Config(**settings)

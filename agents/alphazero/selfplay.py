@@ -1,0 +1,171 @@
+"""Self-play in threads: each has games, a search and a share of the network batch of its own.
+
+What a thread's games do depends on their seeds and on the network alone, so the samples are the same however
+the threads are scheduled. Torch runs with one thread in each: two threads of our own evaluate twice as much,
+where two of torch's in one multiplication mostly wait for each other.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from agents.alphazero import games
+from agents.alphazero.network import Evaluator
+from agents.alphazero.tree import halving_schedule, make_tree
+from rlkit.engine.bind import bind, compiling
+from rlkit.engine.rng import streams
+from rlkit.environment import Environment
+
+CHOICES = np.dtype(
+    (
+        np.record,
+        np.dtype(
+            [
+                ("num_simulations", np.int64),  # of a full search
+                ("num_fast_simulations", np.int64),  # of the others, whose policy is not learned
+                ("full_share", np.float64),  # of searches that are full (playout cap randomisation, Wu 2019)
+                ("num_sampled_plies", np.int64),  # an action is drawn from the search's policy so long
+                ("adjudicate", np.int64),  # end a game whose value is proven
+                ("search_value_share", np.float64),  # of the search's value in the value to learn
+            ],
+            align=True,
+        ),
+    )
+)
+PLAY = np.dtype(
+    (
+        np.record,
+        np.dtype(
+            [
+                ("num_plies", np.int32),  # in the history
+                ("num_simulations", np.int32),  # of the search at work
+                ("is_full", np.int8),
+                ("is_waiting", np.int8),  # its leaf has been observed
+            ],
+            align=True,
+        ),
+    )
+)
+
+
+class History(NamedTuple):
+    """Plies of games that have not ended yet; [N, T, …]."""
+
+    obs: np.ndarray  # float32
+    masks: np.ndarray  # [N, T, A] int8
+    policies: np.ndarray  # [N, T, A] float32, what the search recommends
+    weights: np.ndarray  # [N, T] float32, whether the policy is to be learned
+    values: np.ndarray  # [N, T] float32, of the search
+    outcomes: np.ndarray  # [N, T] int8, proven value or UNKNOWN
+    rewards: np.ndarray  # [N, T] float32, of the action taken
+    signs: np.ndarray  # [N, T] int8, +1 if the same side moves next, else −1
+
+
+class Samples(NamedTuple):
+    """What there is to learn, one position a row; [S, …]."""
+
+    obs: np.ndarray  # float32
+    masks: np.ndarray  # [S, A] int8, legal actions
+    policies: np.ndarray  # [S, A] float32
+    weights: np.ndarray  # [S] float32, 0 where only the value is to be learned
+    values: np.ndarray  # [S] float32
+
+
+def make_samples(count: int, obs_shape: tuple[int, ...], num_actions: int) -> Samples:
+    """Return room for `count` samples."""
+    return Samples(
+        np.zeros((count, *obs_shape), np.float32),
+        np.zeros((count, num_actions), np.int8),
+        np.zeros((count, num_actions), np.float32),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.float32),
+    )
+
+
+class Group:
+    """The games of one thread.
+
+    Args:
+        environment: a game of two or any environment with discrete actions.
+        env: a `BatchEnv` of it, for spaces and params.
+        num_games: N.
+        settings: of the search (`tree.make_settings`).
+        choices: of self-play, one record [1] of CHOICES.
+        max_considered: root actions that sequential halving begins with.
+        history_size: T; longer games are cut there.
+        num_samples: at least as many are collected at a time.
+        seed: decides all chance.
+    """
+
+    def __init__(
+        self, environment: Environment, env: Any, num_games: int, settings: np.ndarray, choices: np.ndarray,
+        max_considered: int, history_size: int, num_samples: int, seed: int,
+    ):  # fmt: skip
+        self.kernels = bind(games, environment.rules)
+        self.params, self.settings, self.choices = env.params, settings, choices
+        num_actions, obs_shape = int(env.single_action_space.n), env.single_observation_space.shape
+        full, fast = int(choices["num_simulations"][0]), int(choices["num_fast_simulations"][0])
+        longest = max(full, fast)
+        schedules = [halving_schedule(max_considered, count) for count in (fast, full)]
+        self.schedules = np.stack([np.pad(s, ((0, 0), (0, longest - s.shape[1]))) for s in schedules])
+        self.tree = make_tree(environment.rules.STATE, num_games, longest + 1, num_actions, seed)
+        self.live = np.zeros(num_games, environment.rules.STATE)
+        self.plays = np.zeros(num_games, PLAY)
+        shape = (num_games, history_size)
+        room = make_samples(num_games * history_size, obs_shape, num_actions)
+        self.history = History(
+            *(part.reshape(*shape, *part.shape[1:]) for part in room),
+            outcomes=np.zeros(shape, np.int8), rewards=np.zeros(shape, np.float32), signs=np.zeros(shape, np.int8),
+        )  # fmt: skip
+        self.num_samples = num_samples
+        self.samples = make_samples(num_samples + num_games * history_size, obs_shape, num_actions)
+        self.counters = np.zeros(8)
+        self.obs = np.zeros((num_games, *obs_shape), np.float32)
+        self.evaluations = np.zeros((num_games, num_actions), np.float32), np.zeros(num_games, np.float32)
+        with compiling(self.kernels, f"self-play of {environment.id}", "advance"):
+            self.kernels.start(
+                self.tree, self.live, self.plays, self.history, self.params, settings, choices,
+                streams(seed ^ 0x5EED, num_games),
+            )  # fmt: skip
+            self._advance()  # to the first leaves
+
+    def _advance(self) -> None:
+        self.kernels.advance(
+            self.tree, self.live, self.plays, self.history, self.samples, self.counters, self.params,
+            self.settings, self.choices, self.schedules, *self.evaluations, self.obs,
+        )  # fmt: skip
+
+    def collect(self, evaluator: Evaluator) -> tuple[Samples, np.ndarray]:
+        """Play until `num_samples` are there; return views of them and the counters (see games.py)."""
+        self.counters[:] = 0
+        while self.counters[games.SAMPLES] < self.num_samples:
+            self.evaluations = evaluator(self.obs)
+            self._advance()
+        count = int(self.counters[games.SAMPLES])
+        return Samples(*(part[:count] for part in self.samples)), self.counters
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that decides this group's future, by name; records as bytes."""
+        named = {"live": self.live, "plays": self.plays, "obs": self.obs}
+        named |= {f"tree.{name}": part for name, part in self.tree._asdict().items()}
+        named |= {f"history.{name}": part for name, part in self.history._asdict().items()}
+        return {name: part.view(np.uint8) if part.dtype.names else part for name, part in named.items()}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave.
+
+        Raises:
+            ValueError: they are of other rules or settings.
+        """
+        for name, part in self.arrays().items():
+            if arrays[name].shape != part.shape:
+                raise ValueError(f"the checkpoint's self-play {name} is {arrays[name].shape}, not {part.shape}")
+            part[...] = arrays[name]
+
+
+def collect(groups: list[Group], evaluator: Evaluator, pool: ThreadPoolExecutor) -> tuple[list[Samples], np.ndarray]:
+    """Let every group play in a thread of its own; return their samples in order, and the counters' sums."""
+    results = list(pool.map(lambda group: group.collect(evaluator), groups))
+    return [samples for samples, _ in results], np.sum([counters for _, counters in results], axis=0)
