@@ -2,8 +2,11 @@
 
 Two disjoint sets of 2,000, `tune` (for choosing settings) and `test` (for final figures), lie beside this file:
 positions from uniformly random play, evenly spread over 4 to 35 plies, no two equal or mirrored, each with at
-least two legal moves and no win at once (or most late positions would only ask whether a win is seen). The
-labels never enter training.
+least two legal moves. Left out are those whose move a beginner's rule dictates: exactly one cell in which one
+side would win at once, to be taken or to be blocked. Two such cells or more leave a choice of wins or, for the
+other side, no way to save the game. With these left in, random play keeps the value in 59 % of the positions
+instead of 71 %, and the later half of a set asks for little but whether three in a row are seen. The labels never
+enter training.
 
 File format (CSV): `moves,s1..s7`: 1-based columns played, then the exact score of each move, empty where illegal.
 `python -m envs.board.connect_four.positions` makes both files anew.
@@ -117,9 +120,19 @@ def _mirror_key(moves: str) -> tuple[int, ...]:
     return min(position, tuple(bitboard.mirrored(bits) for bits in position))
 
 
-def _wins(position: Position, column: int) -> bool:
-    own, filled = bitboard.drop(*position, column)
-    return bool(bitboard.has_four(own ^ filled))
+def _num_wins_at_once(position: Position) -> int:
+    """Return how many moves complete four of the side to move."""
+    legal = [column for column in range(7) if not bitboard.is_full(position.filled, column)]
+    children = [bitboard.drop(*position, column) for column in legal]
+    return sum(bool(bitboard.has_four(own ^ filled)) for own, filled in children)
+
+
+def _is_wanted(position: Position) -> bool:
+    """Return whether there are two legal moves, and no side has exactly one that would win at once."""
+    own, filled = position
+    num_legal = sum(not bitboard.is_full(filled, column) for column in range(7))
+    exchanged = Position(own ^ filled, filled)
+    return num_legal >= 2 and 1 not in (_num_wins_at_once(position), _num_wins_at_once(exchanged))
 
 
 def _random_moves(rng: np.random.Generator, num_plies: int) -> str | None:
@@ -146,8 +159,7 @@ def make(name: str, taken: set[tuple[int, ...]]) -> str:
             if moves is None or _mirror_key(moves) in taken:
                 continue
             position = parse_moves(moves)
-            legal = [column for column in range(7) if not bitboard.is_full(position.filled, column)]
-            if len(legal) >= 2 and not any(_wins(position, column) for column in legal):
+            if _is_wanted(position):
                 break
         taken.add(_mirror_key(moves))
         scores = move_scores(position)
