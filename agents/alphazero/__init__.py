@@ -26,7 +26,7 @@ from torch import Tensor
 from agents.alphazero import games
 from agents.alphazero.network import BoardNetwork, Evaluator
 from agents.alphazero.players import NetworkPlayer, SearchPlayer
-from agents.alphazero.selfplay import CHOICES, Group, Samples, collect, make_samples
+from agents.alphazero.selfplay import CHOICES, Group, Samples, make_samples
 from agents.alphazero.tree import STRATEGIES, make_settings
 from rlkit.environment import Symmetries
 from rlkit.evaluation import EVALUATION_SEED, run_episodes
@@ -41,7 +41,8 @@ class Config:
 
     total_steps: int = 1_000_000  # plies of self-play to train for
     num_games: int = 256  # played at once by each thread: the size of a network batch
-    threads: int = 2  # that play; the same seed gives other games with another number of them
+    threads: int = 2  # that play, of which the first also learns; with another number the same seed plays other games
+    learner_plays: float = 0.5  # games of the thread that learns, as a share of another thread's
     level: str = "standard"  # preset of the environment's params
     params: dict[str, float] = field(default_factory=dict)  # changes to single params
     # the search
@@ -83,16 +84,15 @@ class Config:
     play_simulations: int = 64  # of the search that reports are about
     checkpoint_interval: int = 500_000  # steps between checkpoints
     picture_interval: int = 0  # steps between animated games in TensorBoard; 0: none
-    torch_threads: int = 2  # that learn
     device: Literal["cpu"] = "cpu"  # self-play alternates with the search on the processor
 
     def __post_init__(self) -> None:
         for name in ("total_steps", "num_games", "threads", "num_simulations", "num_fast_simulations",
                      "max_considered", "history_size", "iteration_samples", "minibatch_size",
-                     "checkpoint_interval", "size", "head_size", "torch_threads", "play_simulations"):  # fmt: skip
+                     "checkpoint_interval", "size", "head_size", "play_simulations"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("full_share", "search_value_share", "average_decay", "dirichlet_share"):
+        for name in ("full_share", "search_value_share", "average_decay", "dirichlet_share", "learner_plays"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be between 0 and 1")
         if self.window_size < self.minibatch_size:
@@ -147,13 +147,14 @@ class Learner:
         self.total_steps = 0
         self.owed_samples = 0.0  # still to be learned
         self.window = Window(config.window_size, obs_shape, num_actions)
-        share = -(-config.iteration_samples // config.threads)
+        weights = [config.learner_plays if config.threads > 1 else 1.0] + [1.0] * (config.threads - 1)
         self.groups = [
             Group(
                 environment, env, config.num_games, search_settings(environment, config), self_play_choices(config),
-                config.max_considered, config.history_size, share, seed * 1009 + i,
+                config.max_considered, config.history_size, round(config.iteration_samples * weight / sum(weights)),
+                seed * 1009 + i,
             )
-            for i in range(config.threads)
+            for i, weight in enumerate(weights)
         ]  # fmt: skip
         self.pool = ThreadPoolExecutor(config.threads)
 
@@ -225,22 +226,32 @@ def make_network(spaces: Any, config: Config) -> BoardNetwork:
 # --- the algorithm ----------------------------------------------------------------------------------------------
 
 
-def play(learner: Learner) -> dict[str, float]:
-    """Let all games go on until there is enough to learn from; return figures for the log."""
-    torch.set_num_threads(1)
-    samples, counters = collect(learner.groups, Evaluator(learner.average.eval()), learner.pool)
-    for part in samples:
-        learner.window.add(part)
+def play_and_learn(learner: Learner) -> dict[str, float]:
+    """Go on with all games until there are enough new positions, while the network learns from earlier ones.
+
+    One thread learns and then plays, the others play; the network that plays is the average before. So nothing
+    depends on which thread is faster, and no core waits. Returns figures for the log.
+    """
+    evaluator = Evaluator(learner.average.eval())
+    start = time.perf_counter()
+    others = [learner.pool.submit(group.collect, evaluator) for group in learner.groups[1:]]
+    figures = learn(learner)
+    learned = time.perf_counter()
+    results = [learner.groups[0].collect(evaluator), *(other.result() for other in others)]
+    counters = np.sum([counters for _, counters in results], axis=0)
+    for samples, _ in results:
+        learner.window.add(samples)
     learner.total_steps += int(counters[games.PLIES])
-    learner.owed_samples += learner.config.learn_ratio * counters[games.SAMPLES]
+    learner.owed_samples += learner.config.learn_ratio * float(counters[games.SAMPLES])
     episodes = max(1.0, counters[games.EPISODES])
-    return {
+    return figures | {
         "rollout/episode_length": counters[games.PLIES] / episodes,
         "rollout/first_wins": counters[games.FIRST_WINS] / episodes,
         "rollout/draws": counters[games.DRAWS] / episodes,
         "rollout/proven": counters[games.PROVEN] / counters[games.PLIES],
         "simulations": counters[games.SIMULATIONS],
         "evaluations": counters[games.EVALUATIONS],
+        "learn_share": (learned - start) / (time.perf_counter() - start),
     }
 
 
@@ -257,7 +268,6 @@ def loss(network: BoardNetwork, batch: Samples, value_coef: float) -> tuple[Tens
 def learn(learner: Learner) -> dict[str, float]:
     """Take the gradient steps that are due; return figures for the log."""
     config, network = learner.config, learner.network
-    torch.set_num_threads(config.torch_threads)
     progress = min(1.0, learner.total_steps / config.total_steps)
     rate = config.final_learning_rate
     rate += (config.learning_rate - rate) * (1 + np.cos(np.pi * progress)) / 2
@@ -316,14 +326,13 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         run: an open `rlkit.run.Run`; its seed decides everything.
         checkpoint: one of the same run to go on from, or None to begin.
     """
+    torch.set_num_threads(1)  # two of ours evaluate twice as much; two of torch's in one product mostly wait
     learner = Learner(environment, config, run.seed)
     if checkpoint is not None:
         learner.restore(checkpoint.tensors, checkpoint.facts)
     while learner.total_steps < config.total_steps and not run.stop_requested:
         start, before = time.perf_counter(), learner.total_steps
-        figures = play(learner)
-        played = time.perf_counter()
-        figures |= learn(learner)
+        figures = play_and_learn(learner)
         seconds = time.perf_counter() - start
         is_end = learner.total_steps >= config.total_steps
 
@@ -339,8 +348,8 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         timing = {
             "time/steps_per_second": (learner.total_steps - before) / seconds,
             "time/simulations_per_second": figures.pop("simulations") / seconds,
-            "time/evaluations_per_second": figures.pop("evaluations") / (played - start),
-            "time/collect_share": (played - start) / seconds,
+            "time/evaluations_per_second": figures.pop("evaluations") / seconds,
+            "time/learn_share": figures.pop("learn_share"),
         }
         run.log(learner.total_steps, figures, timing=timing)
         if run.progress is not None:

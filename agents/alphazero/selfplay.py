@@ -1,12 +1,10 @@
-"""Self-play in threads: each has games, a search and a share of the network batch of its own.
+"""Self-play of one thread: its games, their searches, and what they give to learn.
 
-What a thread's games do depends on their seeds and on the network alone, so the samples are the same however
-the threads are scheduled. Torch runs with one thread in each: two threads of our own evaluate twice as much,
-where two of torch's in one multiplication mostly wait for each other.
+What the games do depends on their seeds and on the network alone, so the samples are the same however threads
+are scheduled.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,9 +161,3 @@ class Group:
             if arrays[name].shape != part.shape:
                 raise ValueError(f"the checkpoint's self-play {name} is {arrays[name].shape}, not {part.shape}")
             part[...] = arrays[name]
-
-
-def collect(groups: list[Group], evaluator: Evaluator, pool: ThreadPoolExecutor) -> tuple[list[Samples], np.ndarray]:
-    """Let every group play in a thread of its own; return their samples in order, and the counters' sums."""
-    results = list(pool.map(lambda group: group.collect(evaluator), groups))
-    return [samples for samples, _ in results], np.sum([counters for _, counters in results], axis=0)
