@@ -12,6 +12,7 @@ from rlkit.environment import Symmetries
 
 MIRROR = (lambda cells: cells, np.fliplr)  # left and right
 HALF_TURN = (lambda cells: cells, lambda cells: np.rot90(cells, 2))
+DIAGONALS = (*HALF_TURN, np.transpose, lambda cells: np.rot90(cells, 2).T)  # half a turn and across either diagonal
 SQUARE = tuple(
     lambda cells, turns=turns, flip=flip: np.rot90(np.fliplr(cells) if flip else cells, turns)
     for flip in (False, True)
@@ -25,7 +26,7 @@ def of_board(
     """Return the symmetries of observations [num_planes, rows, columns]; the identity is the first.
 
     Args:
-        kinds: `MIRROR`, `HALF_TURN` or `SQUARE`: functions that rearrange an array [rows, columns].
+        kinds: `MIRROR`, `HALF_TURN`, `DIAGONALS` or `SQUARE`: functions that rearrange an array [rows, columns].
         num_others: actions behind those of the cells that stay what they are, such as a pass.
         by_column: an action is a column instead of a cell, row × columns + column.
     """
