@@ -336,6 +336,11 @@ def _check_controls(env: BatchEnv, drawing: Any) -> None:
         actions += [action for action in clicked if action is not None]
     for action in actions:
         _require(space.contains(np.asarray(action, space.dtype)), f"a key or click gives {action}, outside {space}")
+    if hasattr(drawing, "action_point"):
+        for action in range(getattr(space, "n", 0)):
+            point = drawing.action_point(env.states[0], env.params[0], action)
+            inside = point is None or all(0 <= v <= side for v, side in zip(point, drawing.SIZE, strict=True))
+            _require(inside, f"action_point of {action} is {point}, outside SIZE {drawing.SIZE}")
 
 
 def _check_yardstick(environment: Environment) -> str:

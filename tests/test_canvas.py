@@ -257,3 +257,16 @@ def test_an_environment_without_drawing_shows_its_state():
     second = draw_frame(plain, session.env.state, session.env.params)
     assert (first != BACKGROUND).any()
     assert (first != second).any()
+
+
+def test_what_lies_under_a_disc_shines_through():
+    canvas = Canvas((100, 100))
+    canvas.fill((0, 0, 0))
+    canvas.disc(50, 50, 20, (200, 100, 0), alpha=0.25)
+    canvas.disc(0, 100, 20, (0, 200, 0), alpha=0.5)  # a quarter of it inside
+    canvas.disc(500, 500, 20, (0, 200, 0), alpha=0.5)
+    frame = canvas.to_array()
+    assert frame[50, 50] == pytest.approx((50, 25, 0), abs=2)
+    assert frame[95, 5] == pytest.approx((0, 100, 0), abs=2)
+    assert not frame[50, 75].any()
+    assert not frame[25:75, 25:75][:5, :5].any()  # the corners round the disc

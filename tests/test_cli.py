@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,9 @@ def test_version_and_no_arguments(capsys):
         ("play tic_tac_toe", "no display was found"),
         ("play cartpole --against random", "has one player"),
         ("play tic_tac_toe --seat third", "invalid choice: 'third'"),
+        ("play cartpole --simulations 8", "leave --against, --seat and --simulations out"),
+        ("play tic_tac_toe --simulations 8", "random play does not search: leave --simulations out"),
+        ("watch tic_tac_toe --policy solver --simulations 8", "solver does not search: leave --simulations out"),
         ("play tic_tac_toe --against solvr", "did you mean 'solver'?"),
         ("play gymnasium:CartPole-v1", "only environments with rules"),
         ("yardstick cartpole --moves 3", "takes no moves"),
@@ -357,6 +361,30 @@ def test_play_seats_a_person(monkeypatch, trained, capsys):
     run = str(trained[0])
     assert "trained on 'cartpole'" in _sentence(capsys, ["play", "tic_tac_toe", "--against", run])
     assert f"rlkit play ENV --against {run}" in _sentence(capsys, ["play", run])
+
+
+def test_simulations_and_seats_reach_the_window(monkeypatch):
+    from rlkit.cli import play, watch
+    from rlkit.viewing import viewer
+
+    def policy_named(environment, name, params):
+        return SimpleNamespace(with_simulations=lambda count: SimpleNamespace(num_simulations=count), name=name)
+
+    seen = []
+    for module in (play, watch):
+        monkeypatch.setattr(module, "policy_named", policy_named)
+    monkeypatch.setattr(viewer, "play", lambda game, against, **options: seen.append((against, options["player"])))
+    monkeypatch.setattr(viewer, "_show", lambda game, seats, *rest: seen.append(seats))
+    assert main(["play", "tic_tac_toe", "--against", "deep", "--simulations", "80", "--seat", "second"]) == 0
+    assert main(["watch", "tic_tac_toe", "--policy", "deep", "--simulations", "80"]) == 0
+    ((against, player), seats) = seen
+    assert (against.num_simulations, against.name, player) == (80, "deep", -1)
+    assert (seats[1].num_simulations, seats[-1] is seats[1]) == (80, True)
+    seen.clear()
+    for choice in (1, -1):
+        monkeypatch.setattr(play.random, "choice", lambda seats, choice=choice: choice)
+        assert main(["play", "tic_tac_toe", "--seat", "random"]) == 0
+    assert [player for _, player in seen] == [1, -1]
 
 
 # Yardsticks, lists, checks ----------------------------------------------------------------------------------

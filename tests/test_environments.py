@@ -44,6 +44,11 @@ def draw(state, params, canvas):
     canvas.rect(1, 1, 9, 9, ({red}, 0, 0))
     state.count = {count}
 """
+ACTION_POINT = """
+
+def action_point(state, params, action):
+    return 100, 51
+"""
 RECIPES = """
 from dataclasses import dataclass
 
@@ -100,6 +105,11 @@ BROKEN = {
         "drawing",
         "a key or click gives 2",
         [("drawing", "", DRAWING.format(key=2, red=9, count="state.count"))],
+    ),
+    "mark": (
+        "drawing",
+        "action_point of 0 is (100, 51), outside SIZE (100, 50)",
+        [("drawing", "", DRAWING.format(key=0, red=9, count="state.count") + ACTION_POINT)],
     ),
     "recipe": ("recipes", "the recipe 'ppo' is not a Config(...)", [("train", "", RECIPES)]),
     "yardstick": ("yardstick", "silly gives actions [5 5 5 5], outside", [("yardstick", "", YARDSTICK)]),

@@ -71,7 +71,7 @@ def test_restart_repeats_the_episode_and_the_next_one_goes_on():
 
 @pytest.mark.parametrize(("speed", "steps"), [(1, 50), (2, 100), (0.5, 25), (8, 400), (64, 500)])
 def test_time_passes_at_the_chosen_speed(speed, steps):
-    balance = types.SimpleNamespace(act=lambda obs, mask, deterministic: int(obs[2] + obs[3] > 0))
+    balance = types.SimpleNamespace(act=lambda obs, mask, deterministic: (obs[:, 2] + obs[:, 3] > 0) * 1)
     session = session_of("cartpole", balance, speed=speed)
     for _ in range(50):
         session.tick(0.02)

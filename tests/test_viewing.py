@@ -1,6 +1,5 @@
 """The viewer: what its panel says, and the window itself under SDL's dummy driver."""
 
-import itertools
 import os
 import subprocess
 import sys
@@ -9,47 +8,12 @@ import types
 import numpy as np
 import pygame
 import pytest
-from viewing_helpers import Chooser, Torque, read_gif, read_mp4, session_of, share_of
+from viewing_helpers import Chooser, Searcher, SpyCanvas, Torque, read_gif, read_mp4, session_of, share_of, words_of
 
 from rlkit.registry import find_environment
 from rlkit.viewing import panel, viewer
-from rlkit.viewing.canvas import BLUE, TEXT, Canvas
+from rlkit.viewing.canvas import BLUE, FIRST, Canvas
 from rlkit.viewing.session import HUMAN
-
-
-class SpyCanvas(Canvas):
-    """Notes every text and the box it takes."""
-
-    def __init__(self, size):
-        super().__init__(size)
-        self.boxes = []
-        self.lines = []
-
-    def line(self, points, color, width=2):
-        self.lines.append(list(points))
-        super().line(self.lines[-1], color, width)
-
-    def text(self, text, x, y, size=18, color=TEXT, align="left", width=None):
-        taken = min(self.text_width(text, size), width or 1e9)
-        left = x - {"left": 0.0, "center": 0.5, "right": 1.0}[align] * taken
-        self.boxes.append((text, left, y - 0.35 * size, left + taken, y + 0.35 * size))
-        super().text(text, x, y, size, color, align, width)
-
-
-def words_of(session):
-    """Everything the panel says; no text may lie over another or reach outside."""
-    canvas = SpyCanvas(panel.window_size(session.environment))
-    panel.draw_window(session, canvas)
-    width, height = canvas.size
-    for text, left, top, right, bottom in canvas.boxes:
-        assert left >= 0, text
-        assert top >= 0, text
-        assert right <= width, text
-        assert bottom <= height, text
-    for one, other in itertools.combinations(canvas.boxes, 2):
-        apart = one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2]
-        assert apart, (one, other)
-    return [box[0] for box in canvas.boxes]
 
 
 def test_panel_of_a_policy():
@@ -193,6 +157,24 @@ def test_the_window_passes_keys_on(dummy_window):
     assert not pygame.display.get_init()
 
 
+def test_the_window_shows_a_persons_disc_before_the_reply_is_thought_about(dummy_window, monkeypatch):
+    session = session_of("connect_four", HUMAN, Searcher(range(1, 8)))
+    width = session.environment.drawing.SIZE[0]
+
+    def inspect_in(situation):
+        screen = pygame.display.get_surface()
+        x, y = (round(v) for v in panel.picture_point(session.environment, 0, 0))
+        column = [screen.get_at((width // 2 - x, height - y))[:3] for height in range(500)]
+        assert column.count(FIRST) > 20
+        session.close()
+        return {}
+
+    monkeypatch.setattr(session.seats[-1], "inspect_in", inspect_in)
+    post_keys("4", then_quit=False)
+    viewer.run_window(session, scale=1)
+    assert session.closed
+
+
 @pytest.mark.parametrize("key", ["q", "escape"])
 def test_the_window_closes_by_key(dummy_window, key):
     session = session_of("cartpole")
@@ -294,7 +276,7 @@ def test_ctrl_c_while_watching_leaves_the_recording(dummy_window, tmp_path, wind
     def act(obs, action_mask, deterministic):
         if action_mask.sum() == 5:
             raise KeyboardInterrupt
-        return int(action_mask.argmax())
+        return action_mask.argmax(axis=1)
 
     with pytest.raises(KeyboardInterrupt):
         viewer.watch(
@@ -322,6 +304,20 @@ def test_headless_recordings_count_episodes(tmp_path):
     assert session.episode == 2
     with pytest.raises(ValueError, match="file to record to"):
         viewer.watch(find_environment("tic_tac_toe"), window=False)
+
+
+def test_a_recording_shows_every_position_with_what_is_thought_of_it(monkeypatch, tmp_path):
+    shown, draw = [], panel.draw_window
+
+    def draw_window(session, canvas):
+        shown.append((session.moment.num_steps, session.is_thinking))
+        draw(session, canvas)
+
+    monkeypatch.setattr(panel, "draw_window", draw_window)
+    searcher = Searcher(range(1, 10))
+    viewer.watch(find_environment("tic_tac_toe"), searcher, record=tmp_path / "a.gif", window=False, scale=0.25)
+    assert shown == [(step, False) for step in range(8)]  # 9, 8, 7 … is won by the first at its fourth
+    assert len(searcher.asked) == 7
 
 
 def test_play_takes_the_seat_asked_for(dummy_window):

@@ -1,5 +1,7 @@
 """`rlkit play`: a person at the window, alone or against a policy."""
 
+import random
+
 from rlkit.cli.arguments import Parser, environment_of, is_run, policy_named, whole
 from rlkit.cli.errors import UsageError
 
@@ -19,7 +21,8 @@ def main(args: list[str]) -> int:
         metavar="WHO",
         help="games of two: random (default), a RUN, or a yardstick's policy: solver",
     )
-    add("--seat", choices=["first", "second"], help="games of two: who you are (default first)")
+    add("--seat", choices=["first", "second", "random"], help="games of two: who you are (default first)")
+    add("--simulations", metavar="N", type=whole, help="games of two: how many a move the one you play searches")
     add("--level", default="standard", help="preset of the environment's params (default standard)")
     add("--seed", type=whole, default=0, help="of the first episode (default 0)")
     add("--record", metavar="FILE", help="record what is shown: .mp4, .gif or .png (the last picture)")
@@ -29,19 +32,23 @@ def main(args: list[str]) -> int:
     environment = environment_of(options.environment)
     if not hasattr(environment, "rules"):
         raise UsageError(f"{environment.name} is not made for our window; only environments with rules can be played")
-    if environment.num_players == 1 and (options.against or options.seat):
-        raise UsageError(f"{environment.name} has one player: leave --against and --seat out")
+    if environment.num_players == 1 and (options.against or options.seat or options.simulations is not None):
+        raise UsageError(f"{environment.name} has one player: leave --against, --seat and --simulations out")
 
+    from rlkit.learning.policy import with_simulations
     from rlkit.viewing import viewer
 
     against = None
     if environment.num_players == 2:
         params = environment.params(options.level)[0]
         against = policy_named(environment, options.against or "random", params)
+        if options.simulations is not None:
+            against = with_simulations(against, options.simulations)
+    seats = {"first": 1, "second": -1, "random": random.choice((1, -1))}
     viewer.play(
         environment,
         against,
-        player=-1 if options.seat == "second" else 1,
+        player=seats[options.seat or "first"],
         level=options.level,
         record=options.record,
         seed=options.seed,

@@ -26,6 +26,10 @@ def main(args: list[str]) -> int:
     """Run the verb and return the exit code."""
     options = _parse(args)
     environment, policy, env_options = _subject(options)
+    if options.simulations is not None:
+        from rlkit.learning.policy import with_simulations
+
+        policy = with_simulations(policy, options.simulations)
     if not hasattr(environment, "rules"):
         from rlkit.cli.watch_gymnasium import watch_gymnasium
 
@@ -47,6 +51,7 @@ def _parse(args: list[str]) -> Any:
         metavar="WHO",
         help="games of two: random, a yardstick's policy or a RUN (default: itself)",
     )
+    add("--simulations", metavar="N", type=whole, help="how many a move the policy searches, if it does")
     add("--seed", type=whole, default=0, help="of the first copy (default 0)")
     add("--episodes", metavar="N", type=positive, help="end after so many (a recording without window: 1)")
     add("--speed", metavar="X", type=float, default=1.0, help="times normal speed, 0.125 to 64")

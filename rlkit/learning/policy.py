@@ -13,6 +13,7 @@ class Policy(Protocol):
 
     Policies that can also offer `probabilities(obs, action_mask) -> [B, A]` (batches, discrete actions) and
     `inspect(obs, action_mask) -> {"probabilities": [A], "value": float}` (one observation, for the viewer).
+    A search also has `num_simulations`, and `with_simulations(num_simulations)` that returns one of that strength.
     """
 
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
@@ -46,7 +47,7 @@ def consider(policy: Any, situation: Situation) -> dict[str, Any]:
     """Return what `policy` says of a situation of one copy; nothing where it cannot say.
 
     Names: "probabilities" [A] and "value" (for the side to move); of a search also "visits" [A] (shares of its
-    simulations), "line" (the best moves as it sees them) and "num_simulations".
+    simulations), "line" (the best moves as it sees them, from the one that it takes) and "num_simulations".
     """
     if hasattr(policy, "inspect_in"):
         return dict(policy.inspect_in(situation))
@@ -56,6 +57,20 @@ def consider(policy: Any, situation: Situation) -> dict[str, Any]:
         {name: part[0] for name, part in situation.obs.items()} if isinstance(situation.obs, dict) else situation.obs[0]
     )
     return dict(policy.inspect(first, None if situation.action_mask is None else situation.action_mask[0]))
+
+
+def with_simulations(policy: Any, num_simulations: int) -> Any:
+    """Return a searching policy with another number of simulations a move, under the same name.
+
+    Raises:
+        ValueError: the policy does not search.
+    """
+    name = "random play" if policy is None else getattr(policy, "name", type(policy).__name__)
+    if not hasattr(policy, "with_simulations"):
+        raise ValueError(f"{name} does not search: leave --simulations out")
+    changed = policy.with_simulations(num_simulations)
+    changed.name = name
+    return changed
 
 
 def is_single(obs: Any, space: spaces.Space) -> bool:

@@ -100,11 +100,26 @@ class Canvas:
         border = max(1, round(outline * self._factor)) if outline else 0
         pygame.draw.rect(self._surface, color, area, border, border_radius=round(radius * self._factor))
 
-    def disc(self, x: float, y: float, radius: float, color: Color, outline: float = 0) -> None:
-        """Draw a disc with centre (x, y); `outline` > 0 draws only a ring that wide, inside the radius."""
+    def disc(self, x: float, y: float, radius: float, color: Color, outline: float = 0, alpha: float = 1) -> None:
+        """Draw a disc with centre (x, y); `outline` > 0 draws only a ring that wide, inside the radius.
+
+        With `alpha` below 1, down to 0, what lies under it shines through.
+        """
         (centre,) = self._points([(x, y)])
         border = max(1, round(outline * self._factor)) if outline else 0
-        pygame.draw.circle(self._surface, color, centre, min(radius * self._factor, _FAR), border)
+        length = min(radius * self._factor, _FAR)
+        if alpha == 1:
+            pygame.draw.circle(self._surface, color, centre, length, border)
+            return
+        area = pygame.Rect(0, 0, 2 * length + 2, 2 * length + 2)
+        area.center = centre
+        area = area.clip(self._surface.get_rect())
+        if not area:
+            return
+        layer = self._surface.subsurface(area).copy()
+        pygame.draw.circle(layer, color, (centre[0] - area.left, centre[1] - area.top), length, border)
+        layer.set_alpha(round(255 * alpha))
+        self._surface.blit(layer, area)
 
     def line(self, points: Iterable[Point], color: Color, width: float = 2) -> None:
         """Draw a line of `width` through two or more points; a thick one has round ends and corners."""

@@ -24,6 +24,7 @@ from rlkit.viewing.canvas import (
     mix,
     picture_size,
 )
+from rlkit.viewing.overlay import MAX_SHOWN, draw_marks, likeliest, shares_of
 from rlkit.viewing.session import HUMAN
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 WIDTH = 320  # pixels of the panel
 FOOTER = 44  # pixels of the line of keys
 _MARGIN = 22
-_MAX_BARS = 12
+_CURVE = 84  # pixels of the curve of values
+_MIN_PITCH = 17  # pixels from bar to bar, to leave the curve its room
 
 
 def window_size(environment: "Environment") -> tuple[int, int]:
@@ -51,7 +53,8 @@ def picture_point(environment: "Environment", x: float, y: float) -> tuple[float
 
 def look(session: "Session") -> Hashable:
     """Return what the picture depends on: equal looks need no new drawing."""
-    return session.moment, session.paused, session.speed, session.copy, session.episode
+    shown = session.moment, session.paused, session.speed, session.copy, session.episode
+    return *shown, session.hints, session.strength
 
 
 def draw_window(session: "Session", canvas: Canvas) -> None:
@@ -61,7 +64,9 @@ def draw_window(session: "Session", canvas: Canvas) -> None:
     canvas.fill(BACKGROUND)
     size = picture_size(environment)
     left, top = picture_point(environment, 0, 0)
-    draw_picture(environment, session.env.state, session.env.params, canvas.part(-left, -top, *size, size))
+    picture = canvas.part(-left, -top, *size, size)
+    draw_picture(environment, session.env.state, session.env.params, picture)
+    draw_marks(session, picture)
     canvas.rect(width - WIDTH, 0, WIDTH, height - FOOTER, PANEL)
     left, right = width - WIDTH + _MARGIN, width - _MARGIN
     y = _draw_seats(session, canvas, left, right, _draw_title(session, canvas, left, right))
@@ -103,10 +108,11 @@ def _draw_seats(session: "Session", canvas: Canvas, left: float, right: float, y
 def _draw_facts(session: "Session", canvas: Canvas, left: float, y: float) -> float:
     moment = session.moment
     last = "–" if moment.action is None else _number(moment.reward)
+    strength = session.strength
     facts = [
         ("step", str(moment.num_steps)),
         ("episode return", _number(moment.episode_return)),
-        ("last reward", last),
+        ("last reward", last) if strength is None else ("strength", str(strength)),
         ("seed", str(session.seed + session.copy)),
         ("episode", str(session.episode + 1)),
         ("speed", f"{session.speed:g}x"),
@@ -120,47 +126,70 @@ def _draw_facts(session: "Session", canvas: Canvas, left: float, y: float) -> fl
 
 
 def _draw_decision(session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float) -> None:
-    thought, is_old = _thought(session)
+    thought, player, caption = _considered(session)
     y += 22
     if hint := _hint(session):
         canvas.text(hint, left, y, 18, GREEN, width=right - left)
         y += 28
-    if "value" in thought:
-        canvas.text("value", right - 64, y, 16, MUTED, "right")
-        canvas.text(_number(float(thought["value"]), sign=True), right, y, 20, align="right")
     if thought:
-        canvas.text("last reply" if is_old else "decision", left, y, 16, MUTED)
-        y += 16
-    if "probabilities" in thought:
-        y = _draw_bars(session, canvas, np.asarray(thought["probabilities"], float), left, right, y, bottom)
+        y = _draw_judgement(canvas, thought, player if len(session.seats) == 2 else 0, caption, left, right, y)
+    line, shares = list(thought.get("line", ())), shares_of(thought)
+    if shares is not None:
+        y = _draw_bars(session, canvas, shares, left, right, y, bottom - (26 if line else 0))
     else:
         y = _draw_action(session, canvas, left, right, y)
+    if line:
+        moves = " ".join(_short_name(session, int(action)) for action in line)
+        canvas.text("best line", left, y + 15, 17, MUTED)
+        canvas.text(moves, left + 96, y + 15, 17, width=right - left - 96)
+        y += 26
     if bottom - y > 70:
         _draw_values(session, canvas, left, right, y + 14, bottom - 14)
+
+
+def _draw_judgement(
+    canvas: Canvas, thought: Mapping[str, Any], player: int, caption: str, left: float, right: float, y: float
+) -> float:
+    """Say what thought it is and its value; in games, of `player` to move and not 0, with a bar of the chances."""
+    if count := thought.get("num_simulations"):
+        caption = f"{caption.replace('decision', 'search')}, {count} simulations"
+    canvas.text(caption, left, y, 16, MUTED, width=right - left - 112)
+    y += 16
+    if "value" not in thought:
+        return y
+    value = float(thought["value"])
+    canvas.text("value", right - 64, y - 16, 16, MUTED, "right")
+    canvas.text(_number(value, sign=True), right, y - 16, 20, align="right")
+    if player and np.isfinite(value):
+        first = (right - left) * (1 + player * max(-1.0, min(1.0, value))) / 2
+        canvas.rect(left, y - 3, right - left, 6, mix(CARD, SECOND, 0.8), 3)
+        canvas.rect(left, y - 3, first, 6, mix(CARD, FIRST, 0.8), 3)
+        y += 9
+    return y
 
 
 def _draw_bars(
     session: "Session",
     canvas: Canvas,
-    chances: np.ndarray,
+    shares: np.ndarray,
     left: float,
     right: float,
     y: float,
     bottom: float,
 ) -> float:
-    """Draw one bar an action, the likeliest bright; of many actions the likeliest dozen."""
-    chances = np.nan_to_num(chances.ravel())
-    shown = range(len(chances)) if len(chances) <= _MAX_BARS else np.argsort(-chances, kind="stable")[:_MAX_BARS]
-    pitch = min(26.0, (bottom - y - 8) / len(shown))
+    """Draw one bar an action, the greatest bright; of many actions the greatest dozen."""
+    shown = range(len(shares)) if len(shares) <= MAX_SHOWN else likeliest(shares)
+    pitch = (bottom - y - 8 - _CURVE) / len(shown)
+    pitch = min(26.0, pitch if pitch >= _MIN_PITCH else (bottom - y - 8) / len(shown))
     for action in shown:
-        chance, middle, start = float(chances[action]), y + pitch / 2, left + 96
-        best = chance == chances.max()
+        share, middle, start = float(shares[action]), y + pitch / 2, left + 96
+        best = share == shares.max()
         canvas.text(_action_name(session, int(action)), left, middle, 17, TEXT if best else MUTED, width=90)
         canvas.rect(start, middle - pitch * 0.3, right - 48 - start, pitch * 0.6, mix(CARD, LINE, 0.5), 4)
-        length = max(0.0, min(1.0, chance)) * (right - 48 - start)
+        length = max(0.0, min(1.0, share)) * (right - 48 - start)
         if length >= 1:
             canvas.rect(start, middle - pitch * 0.3, length, pitch * 0.6, BLUE if best else mix(CARD, BLUE, 0.5), 4)
-        canvas.text(f"{100 * chance:.0f} %", right, middle, 17, TEXT if best else MUTED, "right")
+        canvas.text(f"{100 * share:.0f} %", right, middle, 17, TEXT if best else MUTED, "right")
         y += pitch
     return y
 
@@ -170,7 +199,7 @@ def _draw_action(session: "Session", canvas: Canvas, left: float, right: float, 
     action, space = session.moment.action, session.env.action_space
     if action is None:
         return y
-    if not hasattr(space, "low") or np.size(action) > _MAX_BARS // 2:
+    if not hasattr(space, "low") or np.size(action) > MAX_SHOWN // 2:
         name = _action_name(session, int(action)) if np.ndim(action) == 0 else str(np.asarray(action)).replace("\n", "")
         canvas.text("last action", left, y + 14, 17, MUTED)
         canvas.text(name, left + 96, y + 14, 18, width=right - left - 96)
@@ -190,7 +219,7 @@ def _draw_action(session: "Session", canvas: Canvas, left: float, right: float, 
 
 def _draw_values(session: "Session", canvas: Canvas, left: float, right: float, top: float, bottom: float) -> None:
     """Draw the curve of what the policy expected over the episode so far, in games for the first player."""
-    values = [m.player * float(m.thought["value"]) for m in session.history if "value" in m.thought]
+    values = [m.player * float(m.thought["value"]) for m in session.history if m.thought and "value" in m.thought]
     if len(values) < 2:
         return
     is_game = len(session.seats) == 2
@@ -281,19 +310,29 @@ def _action_name(session: "Session", action: int) -> str:
     return names[action] if action < len(names) else str(action)
 
 
+def _short_name(session: "Session", action: int) -> str:
+    """Return the key that plays an action, or else its name."""
+    keys = getattr(session.environment.drawing, "KEYS", {})
+    return next((key for key, played in keys.items() if played == action), _action_name(session, action))
+
+
 def _status(session: "Session") -> tuple[str, Color]:
     if session.moment.is_over:
         return "over", RED
+    if session.is_thinking:
+        return "thinking …", GREEN
     if session.awaits_person and not session.is_real_time:
         return "your move", BLUE
     return ("paused", YELLOW) if session.paused else ("playing", GREEN)
 
 
-def _thought(session: "Session") -> tuple[Mapping[str, Any], bool]:
-    """Return what the policy to move says; on a person's move what the last policy said, and True."""
-    if not session.awaits_person:
-        return session.moment.thought, False
-    return next((moment.thought for moment in reversed(session.history) if moment.thought), {}), True
+def _considered(session: "Session") -> tuple[Mapping[str, Any], int, str]:
+    """Return (thought to show, who was to move, what to call it); a person sees the last reply's, or a hint."""
+    if session.awaits_person and not session.hints:
+        replies = (moment for moment in reversed(session.history) if session.seats[moment.player] != HUMAN)
+        return *next(((m.thought, m.player) for m in replies if m.thought), ({}, 1)), "last reply"
+    moment = session.moment
+    return moment.thought or {}, moment.player, "hint" if session.awaits_person else "decision"
 
 
 def _result(session: "Session") -> str:
@@ -328,4 +367,10 @@ def _help(session: "Session") -> list[tuple[str, str]]:
     space = "next" if session.moment.is_over else "go" if session.paused else "pause"
     step = [] if is_game else [(forth, "step")]
     rest = [("+ −", "speed"), ("R", "restart"), ("N", "next copy"), ("Q", "quit")]
+    if is_game and len(session.seats) == 2:
+        swap = [("S", "swap seats")] if session.seats[1] != session.seats[-1] else []
+        hints = [("H", "no hints" if session.hints else "hints")] if session.has_hints else []
+        strength = [("[ ]", "strength")] if session.strength is not None else []
+        rest = [*swap, *hints, *strength, rest[0], rest[1], rest[3]]
+    rest = [(keys, meaning) for keys, meaning in rest if keys.lower() not in session.keys]
     return [("space", space), *step, (back, "undo" if is_game else "back"), *rest]

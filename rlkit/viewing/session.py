@@ -7,11 +7,14 @@ behaviour also runs, and is tested, without a display.
 import copy
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
+
+from rlkit.learning.policy import Policy, Situation, consider, decide, with_simulations
+from rlkit.viewing.moment import Moment
 
 if TYPE_CHECKING:
     from rlkit.environment import Environment
@@ -22,45 +25,16 @@ SPEEDS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 COMMANDS = {
     "space": "pause", "right": "step_once", "return": "step_once", "left": "rewind", "backspace": "rewind",
     "r": "restart", "n": "next_copy", "tab": "next_copy", "+": "faster", "=": "faster", "-": "slower",
-    "q": "close", "escape": "close",
+    "h": "hint", "s": "swap_seats", "[": "weaker", "]": "stronger", "q": "close", "escape": "close",
 }  # fmt: skip
 
 _REPEATED = ("step_once", "rewind")  # commands that go on while their key is held
 _REPEAT_AFTER = 0.4  # s
 _LINGER = 1.5  # s that the end of an episode stays on show
 _HISTORY_BYTES = 64 << 20
+_MAX_SIMULATIONS = 65_536  # keys do not go beyond
 
-
-class Watchable(Protocol):
-    """The least that a policy in a seat offers (see rlkit.learning.policy); `inspect` is welcome."""
-
-    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any: ...
-
-
-Seat = Watchable | str | None  # a policy, HUMAN, or None: a random legal action
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """A point of an episode to which the session can go back."""
-
-    snapshot: Any
-    obs: Any
-    action_mask: np.ndarray | None
-    player: int  # who moves next; +1 in one-player environments
-    thought: Mapping[str, Any]  # what the policy to move says of it: "probabilities" [A], "value"
-    num_steps: int = 0
-    action: Any = None  # the action that led here
-    reward: float = 0.0  # of whoever took it
-    episode_return: float = 0.0  # the first player's
-    terminated: bool = False
-    truncated: bool = False
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the episode has ended here."""
-        return self.terminated or self.truncated
+Seat = Policy | str | None  # a policy, HUMAN, or None: a random legal action
 
 
 class Session:
@@ -69,6 +43,9 @@ class Session:
     Copy i is seeded with `seed` + i and its episodes follow each other as in a batch, so `next_copy` walks
     through the copies of a `BatchEnv` seeded alike. Given the seed everything repeats exactly: chance in the
     seats depends on seed, copy, episode and step only.
+
+    Policies that plan (`act_in`) take their time. So they are asked in `tick` and not when a moment begins:
+    whoever draws before every tick shows a person's move before the reply is thought about.
 
     Args:
         environment: the declaration, for its drawing, keys and names.
@@ -99,7 +76,7 @@ class Session:
         self.environment, self.env, self.seats = environment, env, dict(seats)
         self.seed, self.deterministic, self.speed, self.episodes = seed, deterministic, speed, episodes
         self.copy, self.episode = 0, 0
-        self.paused, self.closed = False, False
+        self.paused, self.closed, self.hints = False, False, False
         self._space = copy.deepcopy(env.action_space)  # seeded anew for every random action
         self._held: dict[str, float] = {}  # key → seconds it has been down
         self._tapped: set[str] = set()  # keys that came up before a step could see them
@@ -130,6 +107,34 @@ class Session:
         return not self.moment.is_over and self.seats[self.moment.player] == HUMAN
 
     @property
+    def opponent(self) -> Any:
+        """The policy a person plays against; None against random play, and while nobody plays."""
+        return next((seat for seat in self.seats.values() if seat != HUMAN), None) if self.is_played else None
+
+    @property
+    def strength(self) -> int | None:
+        """How many simulations a move the opponent takes, if it searches."""
+        return getattr(self.opponent, "num_simulations", None) if hasattr(self.opponent, "with_simulations") else None
+
+    @property
+    def has_hints(self) -> bool:
+        """Whether the opponent can say what it thinks of a person's position."""
+        return hasattr(self.opponent, "inspect_in") or hasattr(self.opponent, "inspect")
+
+    @property
+    def speaker(self) -> Any:
+        """The policy that says what it thinks now: the one to move or, on a person's move with hints, the opponent."""
+        if self.awaits_person:
+            return self.opponent if self.hints else None
+        return None if self.moment.is_over else self.seats[self.moment.player]
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether a policy that takes its time is at work: it has yet to say what it thinks, or only acts."""
+        asked = self.moment.thought is not None
+        return hasattr(self.speaker, "act_in") and not (self.moment.thought or (asked and self.paused))
+
+    @property
     def keys(self) -> Mapping[str, Any]:
         """Key → action, while a person plays."""
         return getattr(self.environment.drawing, "KEYS", {}) if self.is_played else {}
@@ -139,6 +144,7 @@ class Session:
     def tick(self, seconds: float) -> None:
         """Let time pass: take the steps that are due, or go on to the next episode."""
         self._repeat_held(seconds)
+        self.think()
         if self.paused:
             return
         if self.moment.is_over:
@@ -147,8 +153,16 @@ class Session:
         self._due += seconds * self.speed / self.environment.frame_seconds
         while self._due > 1 - 1e-9:
             self._due -= 1
-            if not self.step():
-                break  # waits for the person, or the episode has ended
+            if not self.step() or self.is_thinking:
+                self._due = 0.0  # it waits for the person, for a policy that takes its time, or has ended
+                break
+
+    def think(self) -> None:
+        """Ask the speaker what it thinks of the present moment, once."""
+        if self.speaker is not None and self.moment.thought is None:
+            thought = consider(self.speaker, self._situation())
+            thought = {name: part for name, part in thought.items() if part is not None}
+            self.history[-1] = replace(self.moment, thought=thought)
 
     def step(self, action: Any = None) -> bool:
         """Take `action`, or else what the seat to move does.
@@ -163,7 +177,7 @@ class Session:
         if before.is_over:
             return False
         if action is None:
-            action = self._choose(before)
+            action = self._choose()
             if action is None:
                 return False
         action = self._as_action(action)
@@ -171,7 +185,6 @@ class Session:
         self._remember(
             obs,
             info,
-            is_over=terminated or truncated,
             num_steps=before.num_steps + 1,
             action=action,
             reward=float(reward),
@@ -235,6 +248,26 @@ class Session:
         """Go to the next lower speed."""
         self.speed = next((speed for speed in reversed(SPEEDS) if speed < self.speed), self.speed)
 
+    def hint(self) -> None:
+        """Show on a person's moves what the opponent thinks of them, or stop."""
+        self.hints = not self.hints and self.has_hints
+
+    def weaker(self) -> None:
+        """Halve the opponent's simulations, down to one."""
+        if self.strength:
+            self._search_with(max(1, self.strength // 2))
+
+    def stronger(self) -> None:
+        """Double the opponent's simulations."""
+        if self.strength is not None and self.strength < _MAX_SIMULATIONS:
+            self._search_with(max(1, 2 * self.strength))
+
+    def swap_seats(self) -> None:
+        """Let the players of a game change seats, and begin it again."""
+        if len(self.seats) == 2:
+            self.seats = {1: self.seats[-1], -1: self.seats[1]}
+            self.restart()
+
     def close(self) -> None:
         """End the session."""
         self.closed = True
@@ -290,30 +323,44 @@ class Session:
         self._start = self.moment.snapshot
         self.paused = self.paused or self.is_real_time  # against the clock, the person says when
 
-    def _remember(self, obs: Any, info: Mapping[str, Any], is_over: bool = False, **facts: Any) -> None:
+    def _remember(self, obs: Any, info: Mapping[str, Any], **facts: Any) -> None:
         mask = info.get("action_mask")
         player = int(self.env.state.player) if len(self.seats) == 2 else 1
-        seat: Any = self.seats[player]
-        thought = seat.inspect(obs, mask) if hasattr(seat, "inspect") and not is_over else {}
-        thought = {name: part for name, part in thought.items() if part is not None}
         episode = info.get("episode", {})
         metrics = {name: float(episode[name]) for name in self.environment.metrics if name in episode}
-        self.history.append(Moment(self.env.snapshot(), obs, mask, player, thought, metrics=metrics, **facts))
+        self.history.append(Moment(self.env.snapshot(), obs, mask, player, metrics=metrics, **facts))
+        if not hasattr(self.speaker, "act_in"):
+            self.think()
 
-    def _choose(self, moment: Moment) -> Any:
+    def _situation(self) -> Situation:
+        """Return the present moment as a batch of one."""
+        is_whole = self.history[0].num_steps == 0  # nothing has been forgotten
+        actions = [moment.action for moment in self.history][1:] if is_whole else None
+        return self.moment.situation(self.env.params, actions)
+
+    def _choose(self) -> Any:
         """Return what the seat to move does, or None while a person thinks."""
-        seat: Any = self.seats[moment.player]
+        seat: Any = self.seats[self.moment.player]
         if seat == HUMAN:
             return self._held_action() if self.is_real_time else None
+        self.think()
+        moment, thought = self.moment, self.moment.thought or {}
         chance = np.random.default_rng([self.seed + self.copy, self.episode, moment.num_steps])
         if seat is None:
             self._space.seed(int(chance.integers(2**31)))
             is_masked = moment.action_mask is not None and isinstance(self._space, spaces.Discrete)
             return self._space.sample(moment.action_mask) if is_masked else self._space.sample()
-        if not self.deterministic and "probabilities" in moment.thought:
-            weights = np.asarray(moment.thought["probabilities"], np.float64).ravel()
+        if not self.deterministic and "probabilities" in thought:
+            weights = np.asarray(thought["probabilities"], np.float64).ravel()
             return chance.choice(len(weights), p=weights / weights.sum())
-        return seat.act(moment.obs, moment.action_mask, deterministic=self.deterministic)
+        if self.deterministic and len(thought.get("line", ())):
+            return thought["line"][0]  # asked to act, it would search a second time
+        return decide(seat, self._situation(), self.deterministic)[0]
+
+    def _search_with(self, num_simulations: int) -> None:
+        opponent = with_simulations(self.opponent, num_simulations)
+        self.seats = {player: HUMAN if seat == HUMAN else opponent for player, seat in self.seats.items()}
+        self.history[-1] = replace(self.moment, thought=None)  # it thinks anew
 
     def _held_action(self) -> Any:
         """Return what the held keys do: the latest legal one, in a Box all of them; or else the idle one."""

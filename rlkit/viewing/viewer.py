@@ -39,7 +39,7 @@ def watch(
 
     Args:
         environment: the declaration.
-        policy: anything with `act`; with `inspect`, its probabilities and value are shown.
+        policy: a `Policy`; what it can say (`rlkit.learning.policy.consider`) is shown beside and on the board.
         level, params: as for `ScalarEnv`.
         record: a .mp4, .gif or .png file for what is shown.
         window: None opens one if there is a display; True insists; False only records, as fast as it can.
@@ -143,6 +143,7 @@ def run_recording(session: Session, recorder: Recorder, scale: float = 1.0) -> N
     pace = 1 / frame_rate(session.environment)
     canvas, look, frame = Canvas(panel.window_size(session.environment), scale), None, None
     while not session.closed:
+        session.think()  # nobody waits: every position is shown with what is thought of it
         if frame is None or look != panel.look(session):
             panel.draw_window(session, canvas)
             look, frame = panel.look(session), canvas.to_array()
@@ -204,13 +205,13 @@ class _Window:
         while not self.session.closed:
             for event in pygame.event.get():
                 self.handle(event)
-            self.session.tick(1 / rate)
             now = (panel.look(self.session), self.canvas)
             if look != now:  # a picture costs more than a step: draw only what changed
                 self.draw()
                 look, frame = now, self.canvas.to_array() if self.recorder else None
             if self.recorder and frame is not None:
                 self.recorder.add(frame)
+            self.session.tick(1 / rate)  # after drawing: a person's move is on show while the reply is thought about
             clock.tick(rate)
 
     def draw(self) -> None:

@@ -43,6 +43,12 @@ def action_from_click(state, params, x, y):
     return column if 0 <= column < COLS else None
 
 
+def action_point(state, params, action):
+    """Return the centre of the cell a disc would fall to, or None where the column is full."""
+    row = int(state.height[action])
+    return _centre(row, action) if row < ROWS else None
+
+
 def to_board(state):
     """Return the discs as rows from the bottom: +1 first player, −1 second, 0 empty."""
     first, second = (int(discs) for discs in state.discs)

@@ -44,6 +44,12 @@ def action_from_click(state, params, x, y):
     return 3 * row + column if is_cell and inside else None
 
 
+def action_point(state, params, action):
+    """Return the centre of a cell."""
+    row, column = divmod(action, 3)
+    return tuple(_MARGIN + (_CELL + _GAP) * k + _CELL / 2 for k in (column, row))
+
+
 def winning_cells(board):
     """Return the set of (row, column) that lie on a line of three equal marks."""
     return {cell for line in _LINES if board[line[0]] != 0 and len({int(board[c]) for c in line}) == 1 for cell in line}

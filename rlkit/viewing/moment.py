@@ -1,0 +1,38 @@
+"""A point of an episode: what the viewer shows, and where it can go back to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rlkit.learning.policy import Situation, add_axis
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A point of an episode to which a session can go back."""
+
+    snapshot: Any
+    obs: Any
+    action_mask: np.ndarray | None
+    player: int  # who moves next; +1 in one-player environments
+    thought: Mapping[str, Any] | None = None  # what a policy says of it (see `consider`); None: not asked yet
+    num_steps: int = 0
+    action: Any = None  # the action that led here
+    reward: float = 0.0  # of whoever took it
+    episode_return: float = 0.0  # the first player's
+    terminated: bool = False
+    truncated: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the episode has ended here."""
+        return self.terminated or self.truncated
+
+    def situation(self, params: np.record, actions: Sequence[Any] | None) -> Situation:
+        """Return it as a batch of one; `actions` led here from the episode's beginning, None: not known."""
+        mask = None if self.action_mask is None else self.action_mask[None]
+        actions = None if actions is None else [actions]
+        return Situation(add_axis(self.obs), mask, self.snapshot.states, params, actions)
