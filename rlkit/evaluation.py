@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 from rlkit.environment import Environment
 from rlkit.learning.policy import Policy, RandomPolicy
+from rlkit.positions import Positions
 from rlkit.registry import make_batch
 
 
@@ -24,12 +25,17 @@ class Yardstick:
         score: figures of a policy beyond its return, name → value (shares in [0, 1]); None: returns are all. The
             flag asks for the final figure; without it positions kept for tuning are used, where there are such.
         explain: for `rlkit yardstick ENV`: the reference for given moves or in general, as JSON-able facts.
+        positions: labelled positions by the name of a set, or of a file: `rlkit evaluate --positions`.
+        conversion: of (policy, number of games, seed): the share of won positions that the policy wins against the
+            reference.
     """
 
     reference: str
     policies: Mapping[str, Callable[[Any], Policy]]
     score: Callable[[Policy, bool], dict[str, float]] | None = None
     explain: Callable[[str], dict[str, Any]] | None = None
+    positions: Callable[[str], Positions] | None = None
+    conversion: "Callable[[Policy, int, int], Estimate] | None" = None
 
 
 @dataclass(frozen=True)

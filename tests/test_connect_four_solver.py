@@ -3,6 +3,7 @@ import gzip
 
 import numpy as np
 import pytest
+from connect_four_helpers import is_line
 
 from envs.board.connect_four import book, solver_search
 from envs.board.connect_four.bitboard import ILLEGAL, has_four
@@ -19,20 +20,6 @@ TABLE = [
     "16177717,17,3,0,3,0,1,0",
     "24434444,2,2,0,,5,4,2",
 ]
-
-
-def is_line(columns, column):
-    """Whether the top disc of `column` completes four, by walking from it. `columns` are strings of X, O."""
-    row = len(columns[column]) - 1
-    disc = columns[column][row]
-
-    def run(step_across, step_up):
-        length, x, y = 0, column + step_across, row + step_up
-        while 0 <= x < 7 and 0 <= y < len(columns[x]) and columns[x][y] == disc:
-            length, x, y = length + 1, x + step_across, y + step_up
-        return length
-
-    return any(run(dx, dy) + run(-dx, -dy) >= 3 for dx, dy in ((0, 1), (1, 0), (1, 1), (1, -1)))
 
 
 @functools.cache

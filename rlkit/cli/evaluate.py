@@ -1,11 +1,13 @@
-"""`rlkit evaluate`: a run's best policy beside random play and the yardstick."""
+"""`rlkit evaluate`: a policy beside random play and the yardstick."""
 
+import argparse
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlkit.cli import output
 from rlkit.cli.arguments import (
     Parser,
+    environment_of,
     environment_of_run,
     environment_options,
     load_policy,
@@ -18,52 +20,143 @@ from rlkit.cli.errors import UsageError
 REPORT_SEED = 2_000_000_011  # episodes that neither training nor the choice of the best policy has seen
 REPORT_EPISODES = 1000
 EXTERNAL_EPISODES = 100  # Gymnasium's own environments are slow
+PRETRAINED = "pretrained:"
 
 DESCRIPTION = """\
-Measure a run's best policy beside random legal play and the environment's yardstick, all on the same
-seeded episodes: means with 95 % intervals, and the score between random (0) and the reference (1).
+Measure a policy beside random legal play and the environment's yardstick: a run's best, a pretrained one, or in
+an environment (ENV --policy NAME) one of the yardstick's own.
+
+All play the same seeded episodes: means with 95 % intervals, and the score between random (0) and the reference
+(1). With --positions they are asked for moves in positions labelled with exact scores instead (in games that have
+a solver), with --conversion they play openings that are won in theory against the perfect player.
 """
+
+
+class Subject(NamedTuple):
+    """Whom a report is about; `policy` is None for random play."""
+
+    environment: Any
+    policy: Any
+    env_options: dict[str, Any]
+    about: dict[str, Any]  # agent, and of a run the step of its checkpoint
 
 
 def main(args: list[str]) -> int:
     """Run the verb and return the exit code."""
+    options = _parse(args)
+    subject = _subject(options)
+    if options.positions is not None or options.conversion is not None:
+        _evaluate_positions(subject, options)
+    else:
+        _evaluate_episodes(subject, options)
+    return 0
+
+
+def _parse(args: list[str]) -> argparse.Namespace:
     parser = Parser("evaluate", DESCRIPTION)
     add = parser.add_argument
-    add("run", metavar="RUN", help="a run folder")
+    add("subject", metavar="RUN|ENV", help="a run folder, pretrained:NAME, or with --policy an environment")
+    add("--policy", metavar="NAME", help="with ENV: random, or one of the yardstick's, such as rule")
     add(
         "--episodes",
         metavar="N",
         type=positive,
         help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own)",
     )
-    add("--seed", type=whole, default=REPORT_SEED, help="of the first episode (default %(default)s)")
+    add("--seed", type=whole, default=REPORT_SEED, help="of the episodes, searches and openings (default %(default)s)")
     add("--opponent", metavar="WHO", help="in games of two: random (default), a yardstick's policy, or a RUN")
     add("--level", help="preset of the environment's params (default: the one it was trained on)")
+    add("--positions", metavar="FILE", help="labelled positions: test, tune, or a .csv, .csv.gz or .csv.xz file")
+    add("--simulations", metavar="N,N", type=_numbers, help="of a policy that searches; 0: without search")
+    add("--conversion", metavar="N", type=positive, help="play so many openings that are won in theory")
+    add("--by-ply", action="store_true", help="with --positions: every ply, not bands of plies")
     add("--env", metavar="PATH", help="the environment's folder or module, if it is not one of rlkit's")
     add("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse(args)
+    _check_flags(options)
+    return options
 
-    from rlkit.evaluation import compare
+
+def _check_flags(options: argparse.Namespace) -> None:
+    names: tuple[str, ...]
+    if options.positions is None and options.conversion is None:
+        names, why = ("simulations", "by_ply"), "goes with --positions or --conversion: add one"
+    else:
+        names, why = ("episodes", "opponent", "level"), "is about episodes: leave --positions and --conversion out"
+    for name in names:
+        if getattr(options, name):
+            raise UsageError(f"--{name.replace('_', '-')} {why}")
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers from 0 with commas between them, for `type=`."""
+    return [whole(part) for part in text.split(",")]
+
+
+def _subject(options: argparse.Namespace) -> Subject:
+    name = options.subject
+    if options.policy is None and not name.startswith(PRETRAINED):
+        return _run_subject(name, options)
+    if options.policy is not None and name.startswith(PRETRAINED):
+        raise UsageError(f"--policy goes with an environment: leave it out with {name}")
+    if options.env is not None:
+        raise UsageError("--env goes with a run folder only: leave it out")
+    environment = environment_of(name.removeprefix(PRETRAINED))
+    agent = options.policy or name
+    env_options = {"level": options.level or "standard"}
+    params = environment.params(**env_options)[0] if hasattr(environment, "rules") else None
+    return Subject(environment, policy_named(environment, agent, params), env_options, {"agent": agent})
+
+
+def _run_subject(folder: str, options: argparse.Namespace) -> Subject:
     from rlkit.run import Run
 
-    run = Run.open(options.run)
+    run = Run.open(folder)
     environment = environment_of_run(run, options.env)
     policy = load_policy(run, environment)
     env_options = environment_options(run.config) | ({"level": options.level} if options.level else {})
+    return Subject(environment, policy, env_options, {"agent": run.agent_name, "checkpoint": run.steps()[-1]})
+
+
+def _title(subject: Subject) -> str:
+    step = f", step {subject.about['checkpoint']:,}" if "checkpoint" in subject.about else ""
+    return f"{subject.about['agent']} on {subject.environment.name}{step}"
+
+
+def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
+    from rlkit.evaluation import compare, random_policy
+
+    environment, policy, env_options, about = subject
     if options.opponent is not None:
-        env_options["opponent"] = _opponent(environment, options.opponent, env_options)
+        env_options = env_options | {"opponent": _opponent(environment, options.opponent, env_options)}
     num_episodes = options.episodes or usual_episodes(environment)
-    report = compare(environment, policy, num_episodes, options.seed, **env_options)
-    step = run.steps()[-1]
+    player = random_policy(environment) if policy is None else policy
+    report = compare(environment, player, num_episodes, options.seed, **env_options)
     if options.json:
-        about = {"environment": environment.name, "agent": run.agent_name, "checkpoint": step}
-        about |= {"episodes": num_episodes, "seed": options.seed}
+        about = {"environment": environment.name} | about | {"episodes": num_episodes, "seed": options.seed}
         print(json.dumps(about | output.report_json(report), indent=1))
-        return 0
-    played = episodes_text(environment, num_episodes, options.opponent)
-    print(f"{run.agent_name} on {environment.name}, step {step:,}; {played}\n")
+        return
+    print(f"{_title(subject)}; {episodes_text(environment, num_episodes, options.opponent)}\n")
     print(output.report_table(report))
-    return 0
+
+
+def _evaluate_positions(subject: Subject, options: argparse.Namespace) -> None:
+    from rlkit.cli import evaluate_positions as exact
+
+    environment, policy, _, about = subject
+    simulations = exact.simulations_of(policy, about["agent"], options.simulations)
+    players = exact.players_of(policy, about["agent"], simulations)
+    about = {"environment": environment.name} | about
+    parts = [_title(subject)]
+    if options.positions is not None:
+        positions, report = exact.report_positions(environment, players, options.positions, simulations, options.seed)
+        about |= {"positions": options.positions} | report
+        parts += [f"{options.positions}: {exact.text(positions, report, options.by_ply)}"]
+    if options.conversion is not None:
+        about["conversion"] = exact.report_conversion(environment, players, options.conversion, options.seed)
+        reference = next(iter(environment.yardstick.policies))
+        parts.append(exact.conversion_text(about["conversion"], reference))
+    print(json.dumps(output.plain(about), indent=1) if options.json else "\n\n".join(parts))
 
 
 def usual_episodes(environment: Any) -> int:

@@ -4,108 +4,121 @@ Two disjoint sets of 2,000, `tune` (for choosing settings) and `test` (for final
 positions from uniformly random play, evenly spread over 4 to 35 plies, no two equal or mirrored, each with at
 least two legal moves. Left out are those whose move a beginner's rule dictates: exactly one cell in which one
 side would win at once, to be taken or to be blocked. Two such cells or more leave a choice of wins or, for the
-other side, no way to save the game. With these left in, random play keeps the value in 59 % of the positions
-instead of 71 %, and the later half of a set asks for little but whether three in a row are seen. The labels never
-enter training.
+other side, no way to save the game. With dictated moves left in, random play keeps the value in 59 % of the
+positions instead of 71 %, and late ones ask for little but whether three in a row are seen. The labels never enter
+training.
 
 File format (CSV): `moves,s1..s7`: 1-based columns played, then the exact score of each move, empty where illegal.
 `python -m envs.board.connect_four.positions` makes both files anew.
 """
 
-import csv
 import functools
 import lzma
-from dataclasses import dataclass
+import re
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
-from envs.board.connect_four import bitboard
+from envs.board.connect_four import ENVIRONMENT, bitboard
 from envs.board.connect_four.solver import ILLEGAL, Position, move_scores, parse_moves
 from rlkit.learning.policy import Policy
+from rlkit.positions import Breakdown, Positions, chances_of, random_chances, read_csv, report, situation_after
+from rlkit.positions import figures as figures_of
 
 SEEDS = {"tune": 1, "test": 2}
 PLIES = range(4, 36)
 NUM_POSITIONS = 2000
 
-
-@dataclass(frozen=True)
-class Positions:
-    """Labelled positions, as a policy sees them."""
-
-    obs: np.ndarray  # [B, 2, 6, 7] float32
-    action_mask: np.ndarray  # [B, 7] int8
-    scores: np.ndarray  # [B, 7] int8, `ILLEGAL` where illegal
-    plies: np.ndarray  # [B]
-
-    @property
-    def keeps_value(self) -> np.ndarray:
-        """Bool [B, 7]: the move keeps the win, draw or loss that perfect play gives."""
-        return (self.action_mask == 1) & (np.sign(self.scores) == np.sign(self.scores.max(axis=1))[:, None])
-
-    @property
-    def is_decisive(self) -> np.ndarray:
-        """Bool [B]: some legal move loses value."""
-        return (self.keeps_value != (self.action_mask == 1)).any(axis=1)
+_HEADER = ("moves", *(f"s{column}" for column in range(1, 8)))
+_MAX_SCORE = 18
+_BAND = 4  # plies
+_PHASES = ("begin", "middle", "end")
+_DIFFICULTIES = ("easy", "medium", "hard")
 
 
-def observation(position: Position) -> np.ndarray:
-    """Return the environment's observation [2, 6, 7] of a position."""
-    planes = (position.own, position.own ^ position.filled)
-    return np.array(
-        [[[plane >> (7 * column + row) & 1 for column in range(7)] for row in range(6)] for plane in planes],
-        np.float32,
-    )
-
-
-def read(file: TextIO) -> Positions:
-    """Read labelled positions from CSV.
+def read(name: str) -> Positions:
+    """Return the set `tune` or `test`, or the positions of a .csv, .csv.gz or .csv.xz file.
 
     Raises:
-        ValueError: a line is not as the format says; names its number.
+        FileNotFoundError: there is no such set and no such file.
+        ValueError: the file is not as the format says; names the line.
     """
-    rows = list(csv.reader(file))
-    if not rows or rows[0] != ["moves", *(f"s{i}" for i in range(1, 8))]:
-        raise ValueError("line 1 must be moves,s1,s2,s3,s4,s5,s6,s7")
-    obs, scores, plies = [], [], []
-    for number, row in enumerate(rows[1:], 2):
-        try:
-            obs.append(observation(parse_moves(row[0])))
-            scores.append([int(score) if score else ILLEGAL for score in row[1:]])
-            plies.append(len(row[0]))
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
-        if len(row) != 8 or not any(row[1:]):
-            raise ValueError(f"line {number} must have the moves and seven scores, at least one of them given")
-    table = np.array(scores, np.int8)
-    return Positions(np.array(obs), (table != ILLEGAL).astype(np.int8), table, np.array(plies))
+    if name in SEEDS:
+        return load(name)
+    return _positions(read_csv(Path(name), _HEADER, _parse_line))
 
 
 @functools.cache
 def load(name: str) -> Positions:
     """Return the set `tune` or `test`."""
-    with lzma.open(_path(name), "rt", newline="") as file:
-        return read(file)
+    return _positions(read_csv(_path(name), _HEADER, _parse_line))
 
 
 def score(policy: Policy, positions: Positions) -> dict[str, float]:
     """Return the share of positions in which the policy's move keeps the value: of all, and of decisive ones."""
-    actions = np.asarray(policy.act(positions.obs, positions.action_mask))
-    kept = positions.keeps_value[np.arange(len(actions)), actions]
+    figures = figures_of(positions, chances_of(policy, positions))
+    return {name: figures[name] for name in ("value_kept", "value_kept_decisive")}
+
+
+def mistakes(policy: Policy, positions: Positions) -> dict[tuple[str, str], tuple[float, int]]:
+    """Return (phase, difficulty) → (share of moves that lose value, number of positions).
+
+    The classes are those of P. Pons's test sets (blog.gamesolver.org), which AlphaZero.jl reports on too: begin up
+    to 14 plies, middle up to 28, end beyond; easy if perfect play goes on for less than 14 plies, medium up to 28,
+    hard beyond. Classes without positions are left out.
+    """
+    table = report(positions, {"policy": chances_of(policy, positions)})["breakdowns"]["phase"]
     return {
-        "value_kept": float(kept.mean()),
-        "value_kept_decisive": float(kept[positions.is_decisive].mean()),
+        tuple(label.split()): (rows["policy"]["value_lost"], rows["policy"]["count"]) for label, rows in table.items()
     }
 
 
-def random_score(positions: Positions) -> dict[str, float]:
-    """Return what uniformly random legal play scores in expectation."""
-    kept = positions.keeps_value.sum(axis=1) / positions.action_mask.sum(axis=1)
-    return {
-        "value_kept": float(kept.mean()),
-        "value_kept_decisive": float(kept[positions.is_decisive].mean()),
-    }
+def plies_left(plies: np.ndarray, best_scores: np.ndarray) -> np.ndarray:
+    """Return how many plies [B] perfect play goes on for, after `plies` [B], if the best moves score `best_scores`."""
+    winners_total = 22 - np.abs(best_scores.astype(int))  # discs of the winner in the end
+    winners_left = winners_total - np.where(best_scores > 0, plies // 2, (plies + 1) // 2)
+    is_draw = best_scores == 0
+    return np.where(is_draw, bitboard.NUM_CELLS - plies, 2 * winners_left - (best_scores > 0))
+
+
+def _parse_line(cells: list[str]) -> tuple[list[int], list[int]]:
+    """Return (the columns played, from 0; the scores) of a line of the format."""
+    moves = cells[0]
+    position = parse_moves(moves)
+    if position.filled.bit_count() == bitboard.NUM_CELLS or bitboard.has_four(position.own ^ position.filled):
+        raise ValueError(f"after {moves} the game is over, so no move has a score")
+    return [int(column) - 1 for column in moves], [
+        _parse_score(text, column, bitboard.is_full(position.filled, column)) for column, text in enumerate(cells[1:])
+    ]
+
+
+def _parse_score(text: str, column: int, is_full: bool) -> int:
+    if is_full != (text == ""):
+        rule = "is full, so it must be empty" if is_full else "is not full, so it must be a number"
+        raise ValueError(f"s{column + 1} is {text!r}, but column {column + 1} {rule}")
+    if is_full:
+        return ILLEGAL
+    if not re.fullmatch("-?[0-9]{1,2}", text) or abs(int(text)) > _MAX_SCORE:
+        raise ValueError(f"s{column + 1} is {text!r}, but scores are whole numbers from -{_MAX_SCORE} to {_MAX_SCORE}")
+    return int(text)
+
+
+def _positions(lines: list[tuple[list[int], list[int]]]) -> Positions:
+    moves, rows = zip(*lines, strict=True)
+    scores = np.array(rows, np.int8)
+    plies = np.array([len(columns) for columns in moves])
+    left = plies_left(plies, scores.max(axis=1))
+    phases = 3 * ((plies > 14).astype(int) + (plies > 28)) + (left >= 14) + (left > 28)
+    bands = [f"{first}-{first + _BAND - 1}" for first in range(0, bitboard.NUM_CELLS, _BAND)]
+    return Positions(
+        situation_after(ENVIRONMENT, moves),
+        scores,
+        {
+            "plies": Breakdown(bands, plies // _BAND),
+            "ply": Breakdown([str(ply) for ply in range(bitboard.NUM_CELLS)], plies),
+            "phase": Breakdown([f"{p} {d}" for p in _PHASES for d in _DIFFICULTIES], phases, ("value_lost",)),
+        },
+    )
 
 
 # --- making the sets --------------------------------------------------------------------------------------------
@@ -171,4 +184,5 @@ if __name__ == "__main__":
     seen: set[tuple[int, ...]] = set()
     for set_name in SEEDS:
         _path(set_name).write_bytes(lzma.compress(make(set_name, seen).encode(), preset=9))
-        print(set_name, random_score(load(set_name)), flush=True)
+        made = load(set_name)
+        print(set_name, figures_of(made, random_chances(made)), flush=True)

@@ -7,6 +7,7 @@ from gymnasium import spaces
 
 from envs.board.connect_four import positions, solver
 from envs.board.connect_four.bitboard import CENTRE_FIRST
+from envs.board.connect_four.conversion import conversion
 from envs.board.connect_four.solver import ILLEGAL
 from rlkit.evaluation import Yardstick
 from rlkit.learning.policy import FunctionPolicy, Policy
@@ -65,4 +66,6 @@ YARDSTICK = Yardstick(
     },
     score=_score,
     explain=_explain,
+    positions=positions.read,
+    conversion=conversion,
 )
