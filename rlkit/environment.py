@@ -11,6 +11,8 @@ from gymnasium import spaces
 
 from rlkit.engine.state import make_params
 
+GTP_LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"  # of the columns; the Go Text Protocol has no I
+
 SpaceOf = spaces.Space | Callable[[np.record], spaces.Space]
 
 
@@ -28,6 +30,46 @@ class Symmetries:
 
 
 @dataclass(frozen=True)
+class Vertices:
+    """How the Go Text Protocol calls the actions of a board game: cell D4 is column 4 of row 4.
+
+    The observation is a Box [C, rows, columns] whose planes 0 and 1 are the mover's stones and the other's.
+
+    Args:
+        rows, columns: of the board.
+        others: names of the actions behind those of the cells, such as "pass".
+        by_column: an action is a column, A to G, whose row 0 is the bottom; else a cell, row × columns + column,
+            whose row 0 is the top.
+        from_top: rows are numbered from the top, as Othello's and Hex's are; Go's are from the bottom.
+        letters: of the columns; those of Hex have an I.
+    """
+
+    rows: int
+    columns: int
+    others: tuple[str, ...] = ()
+    by_column: bool = False
+    from_top: bool = False
+    letters: str = GTP_LETTERS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each action [A]."""
+        columns = self.letters[: self.columns]
+        if self.by_column:
+            return (*columns, *self.others)
+        return (*(f"{letter}{self.row_number(row)}" for row in range(self.rows) for letter in columns), *self.others)
+
+    @property
+    def size(self) -> int:
+        """The board size that GTP, which knows square boards only, hears of."""
+        return max(self.rows, self.columns)
+
+    def row_number(self, row: int) -> int:
+        """Return the number that people give to a row of cells."""
+        return row + 1 if self.from_top or self.by_column else self.rows - row
+
+
+@dataclass(frozen=True)
 class Environment:
     """One environment: its rules, its spaces and the engine's settings. Rooms beside the rules load on use.
 
@@ -38,6 +80,8 @@ class Environment:
         max_steps: an episode is truncated after so many steps (plies in a game); None: never.
         num_players: 1, or 2 for a zero-sum game of turns whose state has a field `player` (+1/−1).
         symmetries: a function of the params record that returns the `Symmetries`; None: only the identity.
+        gtp: a function of the params record that returns the `Vertices`; None: there are no names for its actions,
+            so that no engine can play it.
         metrics: names of the figures that `metrics` of the rules writes at the end of an episode.
         levels: named presets of params.
         illegal_reward: reward of a masked action, which ends the episode.
@@ -52,6 +96,7 @@ class Environment:
     max_steps: int | None = None
     num_players: int = 1
     symmetries: Callable[[np.record], Symmetries] | None = None
+    gtp: Callable[[np.record], Vertices] | None = None
     metrics: tuple[str, ...] = ()
     levels: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: {"standard": {}})
     illegal_reward: float = -1.0

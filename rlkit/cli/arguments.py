@@ -152,26 +152,104 @@ def load_policy(run: "Run", environment: Any) -> Any:
     return _named(rlkit.load(run, environment), run.agent_name)
 
 
-def policy_named(environment: Any, name: str, params: Any) -> Any:
-    """Return a policy for `environment`: None for "random", one of the yardstick's by name, or that of a run.
+PLAYERS = """\
+A player is: random, a policy of the yardstick (solver, rule, …), a RUN folder, pretrained:NAME,
+rollouts:N (search with random rollouts, N simulations a move), or the command of a program that speaks
+GTP, in quotes: "gnugo --mode gtp --level 5". Behind a player that searches, @N sets the simulations a
+move, as in RUN@64; @0 is its network alone.
+"""
+
+
+def policy_named(environment: Any, name: str, params: Any, seed: int = 0) -> Any:
+    """Return a policy for `environment` under `params` by what a person calls it (see `PLAYERS`); None for "random".
+
+    A name may start a program, so it must come from a person, never from a file.
 
     Raises:
         UsageError: it is none of these.
+        GtpError: the program does not start or does not speak GTP.
     """
     if name == "random":
         return None
     policies = environment.yardstick.policies if environment.yardstick else {}
+    base, at, simulations = name.rpartition("@")
     if name in policies:
         return _named(policies[name](params), name)
     if is_run(name):
-        from rlkit.run import Run
+        return _policy_of_run(environment, name, params)
+    if at and base != "random" and simulations.isdecimal():
+        return _searching(policy_named(environment, base, params, seed), base, int(simulations))
+    if name.startswith("rollouts:"):
+        return _rollout_search(environment, name, params, seed)
+    if name.startswith("pretrained:"):
+        import rlkit
 
-        run = Run.open(name)
-        if run.environment_name != environment.name:
-            raise UsageError(f"{name} was trained on {run.environment_name!r}, not on {environment.name!r}")
-        return load_policy(run, environment)
+        return _named(rlkit.load(name, environment), name)
+    engine = _engine(environment, name, params)
+    if engine is not None:
+        return engine
     names = ["random", *policies]
     raise UsageError(f"{name!r} is neither a run folder nor one of {', '.join(names)}{nearest(name, names)}")
+
+
+def player_named(environment: Any, name: str, params: Any, seed: int = 0) -> Any:
+    """Return what `policy_named` does, and for "random" a policy that draws from `seed`."""
+    from rlkit.learning.policy import RandomPolicy
+
+    policy = policy_named(environment, name, params, seed)
+    if policy is None:
+        observation_space, action_space = environment.spaces(params)
+        policy = _named(RandomPolicy(observation_space, action_space, seed), name)
+    return policy
+
+
+def _policy_of_run(environment: Any, name: str, params: Any) -> Any:
+    from rlkit.run import Run
+
+    run = Run.open(name)
+    if run.environment_name != environment.name:
+        raise UsageError(f"{name} was trained on {run.environment_name!r}, not on {environment.name!r}")
+    if params is not None:
+        options = environment_options(run.config)
+        if environment.spaces(environment.params(**options)[0]) != environment.spaces(params):
+            raise UsageError(f"{name} was trained on a board of another size; add --level {options['level']}")
+    return load_policy(run, environment)
+
+
+def _searching(policy: Any, name: str, num_simulations: int) -> Any:
+    if not hasattr(policy, "with_simulations"):
+        raise UsageError(f"{name!r} does not search: leave @{num_simulations} out")
+    return _named(policy.with_simulations(num_simulations), f"{name}@{num_simulations}")
+
+
+def _rollout_search(environment: Any, name: str, params: Any, seed: int) -> Any:
+    from importlib import import_module
+
+    count = name.removeprefix("rollouts:")
+    if not count.isdecimal() or int(count) == 0:
+        raise UsageError(f"{name!r} must be rollouts:N, with N simulations a move from 1 on, as rollouts:400")
+    if environment.num_players == 1 or not hasattr(environment, "rules"):
+        raise UsageError(f"{name!r} searches games of two, and {environment.name} is none")
+    search = import_module("agents.alphazero.players").rollout_search
+    return _named(search(environment, params, int(count), seed), name)
+
+
+def _engine(environment: Any, name: str, params: Any) -> Any:
+    """Return the GTP engine that the command `name` starts, without a shell; None if there is no such program."""
+    import shlex
+    import shutil
+
+    try:
+        command = shlex.split(name)
+    except ValueError as error:
+        raise UsageError(f"{name!r} cannot be split into a command's words: {str(error).lower()}") from None
+    if not command or shutil.which(command[0]) is None:
+        return None
+    if environment.num_players == 1:
+        raise UsageError(f"{command[0]} is a program, and programs play games of two; {environment.name} is none")
+    from rlkit.gtp import GtpEngine
+
+    return GtpEngine(environment, params, command)
 
 
 def _named(policy: Any, name: str) -> Any:

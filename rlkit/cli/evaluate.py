@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import math
 from typing import Any, NamedTuple
 
 from rlkit.cli import output
 from rlkit.cli.arguments import (
+    PLAYERS,
     Parser,
     environment_of,
     environment_of_run,
     environment_options,
     load_policy,
+    player_named,
     policy_named,
     positive,
     whole,
@@ -19,17 +22,20 @@ from rlkit.cli.errors import UsageError
 
 REPORT_SEED = 2_000_000_011  # episodes that neither training nor the choice of the best policy has seen
 REPORT_EPISODES = 1000
-EXTERNAL_EPISODES = 100  # Gymnasium's own environments are slow
+EXTERNAL_EPISODES = 100  # Gymnasium's own environments are slow, and so are searches and other programs
 PRETRAINED = "pretrained:"
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Measure a policy beside random legal play and the environment's yardstick: a run's best, a pretrained one, or in
-an environment (ENV --policy NAME) one of the yardstick's own.
+an environment (ENV --policy NAME) any player.
 
 All play the same seeded episodes: means with 95 % intervals, and the score between random (0) and the reference
-(1). With --positions they are asked for moves in positions labelled with exact scores instead (in games that have
-a solver), with --conversion they play openings that are won in theory against the perfect player.
-"""
+(1). In games of two, if --opponent is given and one of both is a search or another program, they play a match
+instead: openings of random plies, each with both colours. With --positions they are asked for moves in positions
+labelled with exact scores (in games that have a solver), with --conversion they play openings that are won in
+theory against the perfect player.
+
+{PLAYERS}"""
 
 
 class Subject(NamedTuple):
@@ -61,10 +67,10 @@ def _parse(args: list[str]) -> argparse.Namespace:
         "--episodes",
         metavar="N",
         type=positive,
-        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own)",
+        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own and in matches)",
     )
     add("--seed", type=whole, default=REPORT_SEED, help="of the episodes, searches and openings (default %(default)s)")
-    add("--opponent", metavar="WHO", help="in games of two: random (default), a yardstick's policy, or a RUN")
+    add("--opponent", metavar="WHO", help="in games of two: a player, see above (default random)")
     add("--level", help="preset of the environment's params (default: the one it was trained on)")
     add("--positions", metavar="FILE", help="labelled positions: test, tune, or a .csv, .csv.gz or .csv.xz file")
     add("--simulations", metavar="N,N", type=_numbers, help="of a policy that searches; 0: without search")
@@ -128,7 +134,11 @@ def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
 
     environment, policy, env_options, about = subject
     if options.opponent is not None:
-        env_options = env_options | {"opponent": _opponent(environment, options.opponent, env_options)}
+        opponent = _opponent(environment, options.opponent, env_options)
+        if hasattr(policy, "act_in") or hasattr(opponent, "act_in"):
+            _match(subject, opponent, options)
+            return
+        env_options = env_options | {"opponent": "random" if options.opponent == "random" else opponent}
     num_episodes = options.episodes or usual_episodes(environment)
     player = random_policy(environment) if policy is None else policy
     report = compare(environment, player, num_episodes, options.seed, **env_options)
@@ -171,6 +181,31 @@ def episodes_text(environment: Any, num_episodes: int, opponent: str | None = No
 
 
 def _opponent(environment: Any, name: str, env_options: dict[str, Any]) -> Any:
+    from rlkit.matches import without_random_plies
+
     if environment.num_players == 1:
         raise UsageError(f"{environment.name} has one player: leave --opponent out")
-    return policy_named(environment, name, environment.params(**env_options)[0]) or "random"
+    return player_named(environment, name, environment.params(**without_random_plies(environment, env_options))[0])
+
+
+def _match(subject: Subject, opponent: Any, options: argparse.Namespace) -> None:
+    """Play a match, for players that must see more than observations, and print it."""
+    from rlkit.cli.arena import OPENING_PLIES, match_json, match_table, openings_text
+    from rlkit.cli.progress import Progress
+    from rlkit.evaluation import random_policy
+    from rlkit.matches import draw_openings, play_match
+
+    environment, policy, env_options, about = subject
+    num_openings = ((options.episodes or EXTERNAL_EPISODES) + 1) // 2
+    openings = draw_openings(environment, num_openings, OPENING_PLIES, options.seed, **env_options)
+    with Progress(unit="games", window=math.inf) as shown:
+        match = play_match(
+            environment, policy or random_policy(environment), opponent, openings, **env_options,
+            progress=lambda finished, total: shown.update(finished, total, {}),
+        )  # fmt: skip
+    if options.json:
+        about = {"environment": environment.name} | about | {"opponent": options.opponent, "seed": options.seed}
+        print(json.dumps(about | {"match": match_json(match)}, indent=1))
+        return
+    print(f"{_title(subject)}; {openings_text(openings)}\n")
+    print(match_table((about["agent"], options.opponent), match))

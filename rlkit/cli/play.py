@@ -2,13 +2,13 @@
 
 import random
 
-from rlkit.cli.arguments import Parser, environment_of, is_run, policy_named, whole
+from rlkit.cli.arguments import PLAYERS, Parser, environment_of, is_run, policy_named, whole
 from rlkit.cli.errors import UsageError
 
-DESCRIPTION = """\
-Play an environment with keys or mouse; the window says which. In games of two, against a run's policy, the
-yardstick's solver, or random play.
-"""
+DESCRIPTION = f"""\
+Play an environment with keys or mouse; the window says which. In games of two, against any player.
+
+{PLAYERS}"""
 
 
 def main(args: list[str]) -> int:
@@ -16,11 +16,7 @@ def main(args: list[str]) -> int:
     parser = Parser("play", DESCRIPTION)
     add = parser.add_argument
     add("environment", metavar="ENV", help="a name, path or module")
-    add(
-        "--against",
-        metavar="WHO",
-        help="games of two: random (default), a RUN, or a yardstick's policy: solver",
-    )
+    add("--against", metavar="WHO", help="games of two: a player, see above (default random)")
     add("--seat", choices=["first", "second", "random"], help="games of two: who you are (default first)")
     add("--simulations", metavar="N", type=whole, help="games of two: how many a move the one you play searches")
     add("--level", default="standard", help="preset of the environment's params (default standard)")

@@ -1,4 +1,4 @@
-"""The live line of a training: how far, how fast, how good, how long still."""
+"""The live line of a training or a tournament: how far, how fast, how good, how long still."""
 
 import sys
 import time
@@ -21,6 +21,8 @@ class Progress:
         stream: where to write, standard error if None.
         choose: which of an agent's figures to show, under which names.
         clock: seconds (s), only growing.
+        unit: what is counted.
+        window: s over which the speed is taken.
     """
 
     def __init__(
@@ -28,9 +30,11 @@ class Progress:
         stream: TextIO | None = None,
         choose: Callable[[Mapping[str, float]], Mapping[str, float]] = dict,
         clock: Callable[[], float] = time.monotonic,
+        unit: str = "steps",
+        window: float = WINDOW,
     ):
         self._stream = stream or sys.stderr
-        self._choose, self._clock = choose, clock
+        self._choose, self._clock, self._unit, self._window = choose, clock, unit, window
         self._figures: dict[str, float] = {}  # the latest of each: evaluations come only now and then
         self._seen: deque[tuple[float, int]] = deque()  # (s, step) within the window
         self._shown_at: float | None = None
@@ -51,10 +55,11 @@ class Progress:
         """Take note of a training that is at `step` of `total_steps`, with its `figures` by name."""
         now = self._clock()
         self._seen.append((now, step))
-        while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW:
+        while len(self._seen) > 2 and now - self._seen[0][0] > self._window:
             self._seen.popleft()
         self._figures |= self._choose(figures)
-        self._latest = line(step, total_steps, self._rate(), self._figures, bar=self._live is not None)
+        is_live = self._live is not None
+        self._latest = line(step, total_steps, self._rate(), self._figures, bar=is_live, unit=self._unit)
         pause = PLAIN if self._live is None else REDRAW
         if self._shown_at is None or now - self._shown_at >= pause or step >= total_steps:
             self._shown_at = now
@@ -77,14 +82,21 @@ class Progress:
         self._live.update(Text(self._shown, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def line(step: int, total_steps: int, rate: float | None, figures: Mapping[str, float], bar: bool = False) -> str:
+def line(
+    step: int,
+    total_steps: int,
+    rate: float | None,
+    figures: Mapping[str, float],
+    bar: bool = False,
+    unit: str = "steps",
+) -> str:
     """Return the line for a training at `step` that makes `rate` steps a second."""
     share = min(1.0, step / total_steps) if total_steps else 1.0
     filled = round(share * _BAR)
     parts = [f"{'━' * filled}{'╌' * (_BAR - filled)} {share:4.0%}" if bar else f"{share:4.0%}"]
-    parts.append(f"{count(step)} of {count(total_steps)} steps")
+    parts.append(f"{count(step)} of {count(total_steps)} {unit}")
     if rate is not None:
-        parts.append(f"{count(rate)} steps/s")
+        parts.append(f"{count(rate)} {unit}/s")
     parts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items()]
     if rate is not None and step < total_steps:
         parts.append(f"{seconds_text((total_steps - step) / rate)} left")

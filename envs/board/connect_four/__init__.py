@@ -31,7 +31,7 @@ Source
 from gymnasium import spaces
 
 from envs.board.symmetries import MIRROR, of_board
-from rlkit.environment import Environment
+from rlkit.environment import Environment, Vertices
 
 ENVIRONMENT = Environment(
     package=__name__,
@@ -40,5 +40,6 @@ ENVIRONMENT = Environment(
     action_space=spaces.Discrete(7),
     num_players=2,
     symmetries=lambda params: of_board(2, 6, 7, MIRROR, by_column=True),
+    gtp=lambda params: Vertices(6, 7, by_column=True),
     levels={"standard": {}, "openings": {"max_random_plies": 24}},
 )

@@ -29,7 +29,7 @@ Source
 from gymnasium import spaces
 
 from envs.board.symmetries import SQUARE, of_board
-from rlkit.environment import Environment
+from rlkit.environment import Environment, Vertices
 
 ENVIRONMENT = Environment(
     package=__name__,
@@ -38,4 +38,5 @@ ENVIRONMENT = Environment(
     action_space=spaces.Discrete(9),
     num_players=2,
     symmetries=lambda params: of_board(2, 3, 3, SQUARE),
+    gtp=lambda params: Vertices(3, 3),
 )
