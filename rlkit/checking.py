@@ -276,7 +276,8 @@ def _check_symmetries(environment: Environment) -> str:
     env = BatchEnv(environment, 1, opponent="self" if environment.num_players == 2 else None)
     found = environment.symmetries(env.params[0])
     count, start = len(found.obs_orders), env.reset(seed=3)[0]
-    for orders, size in ((found.obs_orders, start[0].size), (found.action_orders, env.single_action_space.n)):
+    num_actions = int(env.single_action_space.n)  # type: ignore[attr-defined]
+    for orders, size in ((found.obs_orders, start[0].size), (found.action_orders, num_actions)):
         is_complete = orders.shape == (count, size) and (np.sort(orders, axis=1) == np.arange(size)).all()
         _require(is_complete, f"an order of the symmetries does not hold each of 0 to {size - 1} once")
         _require((orders[0] == np.arange(size)).all(), "the first symmetry must be the identity")
@@ -284,7 +285,7 @@ def _check_symmetries(environment: Environment) -> str:
     obs, info = images.reset(seed=[3] * count)
     inverse = np.argsort(found.action_orders, axis=1)
     for uniforms in make_uniforms(env, 100, seed=4):
-        masks = info.get("action_mask", np.ones((count, size), np.int8))
+        masks = info.get("action_mask", np.ones((count, num_actions), np.int8))
         action = random_actions(env.single_action_space, uniforms, masks[:1])[0]
         for k in range(count):
             same = np.array_equal(obs[0].ravel()[found.obs_orders[k]], obs[k].ravel())

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from agents.alphazero import games
-from agents.alphazero.network import BoardNetwork, Evaluator
+from agents.alphazero.network import BoardNetwork, Evaluator, has_bfloat16
 from agents.alphazero.players import NetworkPlayer, SearchPlayer
 from agents.alphazero.selfplay import CHOICES, Group, Samples, make_samples
 from agents.alphazero.tree import STRATEGIES, make_settings
@@ -217,10 +217,9 @@ def self_play_choices(config: Config) -> np.ndarray:
 
 def make_network(spaces: Any, config: Config) -> BoardNetwork:
     """Return a new network for (observation space, action space)."""
-    network = BoardNetwork(
+    return BoardNetwork(
         spaces[0].shape, int(spaces[1].n), config.network, config.size, config.num_blocks, config.head_size
     )
-    return network.to(memory_format=torch.channels_last) if network.is_conv else network
 
 
 # --- the algorithm ----------------------------------------------------------------------------------------------
@@ -258,10 +257,11 @@ def play_and_learn(learner: Learner) -> dict[str, float]:
 def loss(network: BoardNetwork, batch: Samples, value_coef: float) -> tuple[Tensor, Tensor, Tensor]:
     """Return (total, policy loss, value loss) of a minibatch: cross-entropy over legal actions, squared error."""
     obs, masks, policies, weights, values = (torch.from_numpy(part) for part in batch)
-    logits, predicted = network(obs)
-    log_probs = logits.masked_fill(masks == 0, -1e9).log_softmax(dim=1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):  # twice as fast with AMX
+        logits, predicted = network(obs)
+    log_probs = logits.float().masked_fill(masks == 0, -1e9).log_softmax(dim=1)
     policy_loss = -(weights * (policies * log_probs).sum(dim=1)).sum() / weights.sum().clamp(min=1.0)
-    value_loss = (predicted - values).square().mean()
+    value_loss = (predicted.float() - values).square().mean()
     return policy_loss + value_coef * value_loss, policy_loss.detach(), value_loss.detach()
 
 
@@ -308,7 +308,8 @@ def _minibatch(learner: Learner) -> Samples:
 def _average(learner: Learner) -> None:
     """Move the running average towards the network; batch norm's statistics are averages already."""
     decay = learner.config.average_decay
-    means, parameters = list(learner.average.parameters()), list(learner.network.parameters())
+    means: list[Tensor] = list(learner.average.parameters())
+    parameters: list[Tensor] = list(learner.network.parameters())
     torch._foreach_lerp_(means, parameters, 1 - decay)
     for mean, buffer in zip(learner.average.buffers(), learner.network.buffers(), strict=True):
         mean.copy_(buffer)
@@ -365,7 +366,7 @@ def evaluate(learner: Learner) -> dict[str, float]:
     yardstick = learner.environment.yardstick
     if yardstick is not None and yardstick.score is not None:
         return {f"eval/{name}": value for name, value in yardstick.score(learner.player, False).items()}
-    options = dict(learner.options)
+    options: dict[str, Any] = dict(learner.options)
     if learner.environment.num_players == 2:
         options["opponent"] = next(iter(yardstick.policies), "random") if yardstick else "random"
     episodes = run_episodes(

@@ -76,6 +76,10 @@ class BoardNetwork(nn.Module):
         self.policy_head = nn.Linear(num_features, num_actions)
         self.value_hidden = nn.Linear(num_features, head_size)
         self.value_head = nn.Linear(head_size, 1)
+        if is_conv:
+            for parameter in self.parameters():
+                if parameter.dim() == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         nn.init.normal_(self.policy_head.weight, std=0.01)
         nn.init.zeros_(self.policy_head.bias)
         nn.init.normal_(self.value_head.weight, std=0.01)
@@ -107,8 +111,6 @@ class Evaluator:
         self.dtype = dtype or (torch.bfloat16 if has_bfloat16() else torch.float32)
         self.memory_format: Any = torch.channels_last if network.is_conv else torch.contiguous_format
         self.network = fold(network).to(self.dtype)
-        if network.is_conv:
-            self.network = self.network.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +127,8 @@ def fold(network: BoardNetwork) -> BoardNetwork:
     copy = deepcopy(network).eval()
     for module in list(copy.modules()):
         if isinstance(module, Layer):
-            first, norm = module[0], module[1]
+            first: Any = module[0]
+            norm: Any = module[1]
             fuse = fuse_conv_bn_eval if isinstance(first, nn.Conv2d) else fuse_linear_bn_eval
             module[0], module[1] = fuse(first, norm), nn.Identity()
     return copy

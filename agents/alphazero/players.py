@@ -78,13 +78,9 @@ class Symmetrized:
     def __call__(self, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (logits [B, A], values [B]) of observations [B, …]."""
         flat = obs.reshape(len(obs), -1)
-        logits, values = 0.0, 0.0
-        for order, back in zip(self._obs_orders, self._back, strict=True):
-            image_logits, image_values = self._evaluator(flat[:, order].reshape(obs.shape))
-            logits = logits + image_logits[:, back]
-            values = values + image_values
-        count = np.float32(len(self._back))
-        return logits / count, values / count
+        images = [self._evaluator(flat[:, order].reshape(obs.shape)) for order in self._obs_orders]
+        logits = np.mean([found[:, back] for (found, _), back in zip(images, self._back, strict=True)], axis=0)
+        return logits, np.mean([values for _, values in images], axis=0)
 
 
 class SearchPlayer:
@@ -161,11 +157,8 @@ class SearchPlayer:
     def _searched(self, situation: Situation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Search all copies; return (policies [B, A], actions [B], values [B])."""
         states = np.ascontiguousarray(situation.states)
-        results = [
-            np.zeros((len(states), self._num_actions), np.float32),
-            np.zeros(len(states), np.int64),
-            np.zeros(len(states)),
-        ]
+        policies = np.zeros((len(states), self._num_actions), np.float32)
+        chosen, values = np.zeros(len(states), np.int64), np.zeros(len(states))
         actions = None if situation.actions is None or len(states) > 1 else list(situation.actions[0])
         for first in range(0, len(states), _MAX_GAMES):
             part = slice(first, first + _MAX_GAMES)
@@ -173,15 +166,14 @@ class SearchPlayer:
                 if not self._goes_on(states, actions):
                     self._begin(states[part])
                 self._search()
-                self._kernels.recommend(self._tree, self._settings, *(result[part] for result in results))
+                self._kernels.recommend(self._tree, self._settings, policies[part], chosen[part], values[part])
         self._seen = None if actions is None else (states.copy(), actions)
-        return results[0], results[1], results[2]
+        return policies, chosen, values
 
     def _begin(self, states: np.ndarray) -> None:
         num_nodes = min(self.num_simulations * (3 if len(states) == 1 else 1) + 2, _MAX_NODES)
-        shape = (len(states), num_nodes)
-        if self._tree is None or self._tree.nodes.shape != shape:
-            self._tree = make_tree(self._environment.rules.STATE, *shape, self._num_actions, self._seed)
+        if self._tree is None or self._tree.nodes.shape != (len(states), num_nodes):
+            self._tree = make_tree(self._environment.rules.STATE, len(states), num_nodes, self._num_actions, self._seed)
         self._kernels.begin_all(self._tree, states)
 
     def _goes_on(self, states: np.ndarray, actions: list[int] | None) -> bool:

@@ -114,7 +114,7 @@ class Group:
         shape = (num_games, history_size)
         room = make_samples(num_games * history_size, obs_shape, num_actions)
         self.history = History(
-            *(part.reshape(*shape, *part.shape[1:]) for part in room),
+            **{name: part.reshape(*shape, *part.shape[1:]) for name, part in room._asdict().items()},
             outcomes=np.zeros(shape, np.int8), rewards=np.zeros(shape, np.float32), signs=np.zeros(shape, np.int8),
         )  # fmt: skip
         self.num_samples = num_samples

@@ -118,7 +118,8 @@ def halving_schedule(max_considered: int, num_simulations: int) -> np.ndarray:
     schedule = np.zeros((max_considered + 1, max(1, num_simulations)), np.int32)
     for considered in range(1, max_considered + 1):
         num_phases = max(1, int(np.ceil(np.log2(considered))))
-        remaining, visits, sequence = considered, 0, []
+        sequence: list[int] = []
+        remaining, visits = considered, 0
         while len(sequence) < num_simulations:
             rounds = max(1, num_simulations // (num_phases * remaining)) if considered > 1 else num_simulations
             for _ in range(rounds):
