@@ -9,58 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from go_positions import BLACK, KO, SET_UP, TAKEN, WHITE, Game, board_of, stones_of
 
 import rlkit
-from envs.board.go import ENVIRONMENT, estimate, rules, size_of, yardstick
-from rlkit.engine.bind import bind
-from rlkit.evaluation import run_episodes
+from envs.board.go import ENVIRONMENT, rules, size_of
 
-BLACK, WHITE = 1, -1
-COLORS = {"X": BLACK, "O": WHITE}
 NUM_GAMES = int(os.environ.get("RLKIT_GAMES", "500"))
-SET_UP = bind(estimate)
-
-
-def stones_of(rows):
-    """Return a drawing's stones, int8 [n, n]."""
-    return np.array([[COLORS.get(character, 0) for character in row.split()] for row in rows], np.int8)
-
-
-class Game:
-    """A game of both sides that begins at a drawn position; points are the letters in the drawing."""
-
-    def __init__(self, *rows, player=BLACK, **params):
-        self.env = rlkit.make("go", opponent="self", board_size=len(rows), **params)
-        self.env.reset(seed=0)
-        SET_UP.set_position(self.env.state, self.env.params, stones_of(rows), player)
-        self.obs, info = self.env.restore(self.env.snapshot())
-        self.mask = info["action_mask"]
-        characters = "".join("".join(row.split()) for row in rows)
-        self.cells = {name: cell for cell, name in enumerate(characters) if name not in ".XO"}
-        self.size = len(rows)
-        assert self.shows(*rows)  # or a chain has no liberty in the drawing
-
-    def allows(self, point):
-        """Whether the side to move may play on a point named in the drawing."""
-        return bool(self.mask[self.cells[point]])
-
-    def play(self, *points):
-        """Play points, or "pass", in turn; return (reward, terminated) of the last."""
-        for point in points:
-            action = self.size**2 if point == "pass" else self.cells[point]
-            assert self.mask[action], point
-            self.obs, reward, terminated, _, info = self.env.step(action)
-            self.mask = info["action_mask"]
-        return reward, terminated
-
-    def shows(self, *rows):
-        """Whether the stones are those drawn."""
-        return np.array_equal(board_of(self.env.state, self.size), stones_of(rows))
-
-
-def board_of(state, size):
-    """Return the stones of a state, int8 [n, n], by the mover's planes as little as by anything compiled."""
-    return np.array(state.board).reshape(-1, rules.STRIDE)[1 : size + 1, 1 : size + 1]
 
 
 def area_lead(*rows, komi=0.0):
@@ -124,32 +78,28 @@ def test_snapback():
 
 # --- repetition -----------------------------------------------------------------------------------------------
 
-KO = (". X O . .", "X O a O .", ". X O . .", ". . . . .", ". . b . c")
-
 
 def test_a_ko_may_not_be_retaken_at_once():
     game = Game(*KO)
-    game.cells["z"] = 6  # where the white stone is taken
     game.play("a")
-    assert not game.allows("z")
+    assert not game.allows(TAKEN)
     forbidden = np.zeros((5, 5))
     forbidden[1, 1] = 1
     np.testing.assert_array_equal(game.obs[6], forbidden)
     game.play("b", "c")  # a threat and its answer
-    assert game.allows("z")
+    assert game.allows(TAKEN)
     assert not game.obs[6].any()
-    game.play("z")
+    game.play(TAKEN)
     assert not game.allows("a")
 
 
 def test_passes_do_not_lift_a_ko():
     game = Game(*KO)
-    game.cells["z"] = 6
     game.play("a", "pass")
     assert game.obs[8].all()  # the other side has passed
     game.play("b")
     assert not game.obs[8].any()
-    assert game.allows("z")  # the board has changed since
+    assert game.allows(TAKEN)  # the board has changed since
     game = Game(*KO)
     game.play("a", "pass", "b", "pass", "c")
     assert game.env.state.player == WHITE
@@ -158,13 +108,13 @@ def test_passes_do_not_lift_a_ko():
 def test_sending_two_returning_one():
     rows = ("a O c O .", "X X O O .", ". X O . .", ". . . . .", "d . . . .")
     game = Game(*rows, player=WHITE)
-    game.cells["b"] = 1
+    b = 1  # the stone that is there
     game.play("a", "c")  # White sends two, Black takes them
     assert game.shows(". . X O .", "X X O O .", ". X O . .", ". . . . .", ". . . . .")
-    assert not game.allows("b")  # to take one back would repeat the position of three stones ago
+    assert not game.allows(b)  # to take one back would repeat the position of three stones ago
     assert game.obs[6, 0, 1] == 1
     game.play("pass", "d")
-    assert game.allows("b")
+    assert game.allows(b)
 
 
 # Kos at rows 1, 3, 5 and 7, on both sides of a 9 × 9 board; in each, Black plays on the right point, White on the left.
@@ -192,13 +142,11 @@ def test_cycles_of_up_to_eight_stones_are_forbidden(num_kos, is_forbidden):
         cell = points[ko][1 if number % 2 == 0 else 0]
         if number < len(order) - 1:
             assert game.mask[cell], number
-            game.cells["z"] = cell
-            game.play("z")
+            game.play(cell)
     assert game.mask[cell] != is_forbidden
     assert game.obs[6].sum() == (game.obs[6].ravel()[cell] == 1) + 1  # the ko taken just now, and this
     if not is_forbidden:
-        game.cells["z"] = cell
-        game.play("z")
+        game.play(cell)
         np.testing.assert_array_equal(board_of(game.env.state, 9), start)
 
 
@@ -402,51 +350,3 @@ def compare_end(theirs, env, i, black_reward, terminated, seen):
         assert len(theirs.history()) == 2 * env.single_observation_space.shape[1] ** 2
         assert returns[0] == np.sign(lead)
     return True
-
-
-# --- the rule -------------------------------------------------------------------------------------------------
-
-
-def rule_plays(*rows, player=BLACK, after=(), **params):
-    """Return the rule's choice in a drawn position: a letter, a cell or "pass"."""
-    game = Game(*rows, player=player, **params)
-    for point in after:
-        game.play(point)
-    action = int(yardstick.rule(game.env.params).act(game.obs, game.mask))
-    names = {cell: name for name, cell in game.cells.items()} | {game.size**2: "pass"}
-    return names.get(action, action)
-
-
-ATARI = (". . . . .", ". X X . .", "X O O a .", ". X X . .", ". . . . .")
-
-
-def test_the_rule_takes_what_is_in_atari_and_runs_when_it_is_its_own():
-    assert rule_plays(*ATARI, player=BLACK) == "a"
-    assert rule_plays(*ATARI, player=WHITE) == "a"
-
-
-def test_the_rule_saves_a_chain_by_taking_another():
-    # Black's c would take the two in the corner; White itself may not play there, but can take at a.
-    rows = ("O O X a .", "c X O . .", "X X O . .", ". X O O .", ". . . . .")
-    assert not Game(*rows, player=WHITE).allows("c")
-    assert rule_plays(*rows, player=WHITE) == "a"
-
-
-def test_the_rule_keeps_its_eyes_and_passes():
-    assert rule_plays("a X b", "X X X", "c X .", komi=0.5) == "pass"
-
-
-def test_the_rule_answers_a_pass_that_leaves_it_ahead():
-    rows = (". X . . .", "X X X . .", ". . . . .", ". . . . .", ". . . . O")  # Black 5, White 1
-    assert rule_plays(*rows, player=WHITE, after=["pass"], komi=3.5) == "pass"
-    assert rule_plays(*rows, player=WHITE, after=["pass"], komi=4.5) != "pass"
-
-
-def test_the_rule_does_not_retake_a_ko():
-    assert rule_plays(*KO, after=["a"], komi=0.5) != 6
-
-
-def test_the_rule_beats_random_play_from_both_sides():
-    rule = yardstick.rule(ENVIRONMENT.params()[0])
-    returns = run_episodes(ENVIRONMENT, rule, 30, seed=0, opponent="random", level="openings").returns
-    assert (returns == 1).mean() > 0.9

@@ -27,7 +27,10 @@ STATE = state_dtype(
     board=(np.int8, (NUM_POINTS,)),  # FIRST, SECOND, EMPTY or EDGE
     chain=(np.int8, (NUM_POINTS,)),  # of a stone: the point that names its chain; elsewhere NO_POINT
     next_stone=(np.int8, (NUM_POINTS,)),  # of a stone: another of its chain, round in a circle
-    liberties=(np.int8, (NUM_POINTS,)),  # at the name of a chain: its empty neighbours; of empty points, at the end: see score
+    liberties=(
+        np.int8,
+        (NUM_POINTS,),
+    ),  # at the name of a chain: its empty neighbours; of empty points, at the end: see score
     since_capture=np.int8,  # stones played since the last capture, at most MEMORY
     player=np.int8,  # who moves next, FIRST or SECOND
     last=np.int8,  # the action played last, −1 at the start
@@ -140,11 +143,10 @@ def _is_first(state, point, k):
 
     So a point's chains are met once each, and a chain's liberties counted once each, without any notes.
     """
-    name = state.chain[point + NEIGHBOURS[k]]
+    name, is_first = state.chain[point + NEIGHBOURS[k]], True
     for earlier in range(k):
-        if state.chain[point + NEIGHBOURS[earlier]] == name:
-            return False
-    return True
+        is_first &= state.chain[point + NEIGHBOURS[earlier]] != name
+    return is_first
 
 
 @jit
