@@ -7,6 +7,8 @@ from go_positions import BLACK, KO, TAKEN, WHITE, Game
 import rlkit
 from envs.board.go import ENVIRONMENT, drawing, yardstick
 from rlkit.evaluation import run_episodes
+from rlkit.viewing import panel
+from rlkit.viewing.session import HUMAN, Session
 
 # --- the rule -------------------------------------------------------------------------------------------------
 
@@ -55,6 +57,26 @@ def test_the_rule_beats_random_play_from_both_sides():
     assert (returns == 1).mean() > 0.9
 
 
+def test_the_yardstick_explains_positions():
+    assert yardstick.explain("") == {"player": "black", "rule": "E5", "area_lead": -7.5}
+    assert yardstick.explain("e5 pass") == {"player": "black", "rule": "pass", "area_lead": 81 - 7.5}
+    assert yardstick.explain("E5 PASS pass")["rule"] is None
+
+
+@pytest.mark.parametrize(
+    ("moves", "sentence"),
+    [
+        ("E5 I3", "move 2 is 'I3'; moves are points such as E5, or pass, with spaces between"),
+        ("E5 E5", "move 2 (E5) is not legal there: choose an empty point, no suicide and no ko"),
+        ("pass pass E5", "move 3 (E5) comes after the game's end: drop it and what follows"),
+    ],
+)
+def test_wrong_moves_are_named(moves, sentence):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        yardstick.explain(moves)
+    assert str(error.value) == sentence
+
+
 # --- drawing --------------------------------------------------------------------------------------------------
 
 
@@ -96,3 +118,12 @@ def test_the_end_shows_the_areas():
     game = Game(". X . O", ". X . O", ". X . O", ". X . O", komi=3.5)
     game.play("pass", "pass")
     assert drawing.areas(game.env.state, game.env.params) == (8, 4)
+
+
+@pytest.mark.parametrize("level", ["standard", "5x5"])
+def test_p_passes_on_boards_of_every_size(level):
+    env = rlkit.make("go", opponent="self", level=level)
+    session = Session(ENVIRONMENT, env, {1: HUMAN, -1: HUMAN})
+    session.press("p")
+    assert env.state.passes == 1
+    assert panel._action_name(session, session.moment.action) == "pass"

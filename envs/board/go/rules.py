@@ -11,7 +11,7 @@ from rlkit.engine.jit import jit
 from rlkit.engine.rng import integer, streams
 from rlkit.engine.state import params_dtype, state_dtype
 
-MAX_SIZE = 9
+MAX_SIZE = 9  # so that a point fits an int8: a tree search copies the state at every node
 FIRST, SECOND, EMPTY, EDGE = 1, -1, 0, 3  # FIRST is Black
 STRIDE = MAX_SIZE + 1
 NUM_POINTS = STRIDE * (MAX_SIZE + 2)  # 110 of 9 × 9 and the margin: a point fits an int8
@@ -27,10 +27,7 @@ STATE = state_dtype(
     board=(np.int8, (NUM_POINTS,)),  # FIRST, SECOND, EMPTY or EDGE
     chain=(np.int8, (NUM_POINTS,)),  # of a stone: the point that names its chain; elsewhere NO_POINT
     next_stone=(np.int8, (NUM_POINTS,)),  # of a stone: another of its chain, round in a circle
-    liberties=(
-        np.int8,
-        (NUM_POINTS,),
-    ),  # at the name of a chain: its empty neighbours; of empty points, at the end: see score
+    liberties=(np.int8, (NUM_POINTS,)),  # of a chain, at its name; at the end also marks of empty points, see score
     since_capture=np.int8,  # stones played since the last capture, at most MEMORY
     player=np.int8,  # who moves next, FIRST or SECOND
     last=np.int8,  # the action played last, −1 at the start
