@@ -8,6 +8,7 @@ ENVIRONMENTS = {
     "rlkit/TicTacToe-v0": "envs.board.tic_tac_toe",
     "rlkit/ConnectFour-v0": "envs.board.connect_four",
     "rlkit/Othello-v0": "envs.board.othello",
+    "rlkit/Go-v0": "envs.board.go",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

@@ -325,7 +325,10 @@ def _check_drawing(environment: Environment) -> str:
 
 def _check_controls(env: BatchEnv, drawing: Any) -> None:
     space = env.single_action_space
-    actions = list(getattr(drawing, "KEYS", {}).values())
+    actions = [
+        action(env.states[0], env.params[0]) if callable(action) else action
+        for action in getattr(drawing, "KEYS", {}).values()
+    ]
     if hasattr(drawing, "IDLE_ACTION"):
         idle = drawing.IDLE_ACTION
         actions.append(idle(env.states[0], env.params[0]) if callable(idle) else idle)

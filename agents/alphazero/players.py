@@ -187,8 +187,7 @@ class SearchPlayer:
             return False
         tree, moved = self._tree, np.zeros(self._tree.nodes.shape[1], np.int32)
         for action in actions[len(past) :]:
-            root = (tree.nodes[0], tree.states[0], tree.games[0])
-            if not self._kernels.reroot(*root, self._settings[0], action, moved):
+            if not self._kernels.reroot(tree.nodes[0], tree.states[0], tree.games[0], self._settings[0], action, moved):
                 return False
         root_state = tree.states[0, :1].copy()
         root_state["rng"] = states["rng"]

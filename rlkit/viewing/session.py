@@ -137,7 +137,9 @@ class Session:
     @property
     def keys(self) -> Mapping[str, Any]:
         """Key → action, while a person plays."""
-        return getattr(self.environment.drawing, "KEYS", {}) if self.is_played else {}
+        keys = getattr(self.environment.drawing, "KEYS", {}) if self.is_played else {}
+        state, params = self.env.state, self.env.params
+        return {key: action(state, params) if callable(action) else action for key, action in keys.items()}
 
     # --- time -------------------------------------------------------------------------------------------
 

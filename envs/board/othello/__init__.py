@@ -32,7 +32,7 @@ Source
 from gymnasium import spaces
 
 from envs.board.symmetries import DIAGONALS, of_board
-from rlkit.environment import Environment
+from rlkit.environment import Environment, Vertices
 
 ENVIRONMENT = Environment(
     package=__name__,

@@ -1,0 +1,30 @@
+"""Recipes for Go; `python -m envs.board.go.train` trains the first."""
+
+import sys
+
+from agents import ppo
+
+RECIPES = {
+    "ppo": ppo.Config(
+        total_steps=4_000_000,
+        num_envs=128,
+        num_steps=64,
+        num_epochs=2,
+        minibatch_size=1024,
+        gamma=1.0,
+        gae_lambda=0.9,
+        normalize_advantages=False,
+        entropy_coef=0.02,
+        network="board",
+        kernel_size=5,
+        hidden_sizes=(256,),
+        level="openings",
+        eval_interval=500_000,
+        eval_episodes=100,
+    ),
+}
+
+if __name__ == "__main__":
+    from rlkit.cli.train import main
+
+    sys.exit(main(["go", *sys.argv[1:]]))
