@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from rlkit.environment import Environment
-from rlkit.learning.policy import Policy, RandomPolicy
+from rlkit.learning.policy import Policy, RandomPolicy, Situation, decide
 from rlkit.positions import Positions
 from rlkit.registry import make_batch
 
@@ -69,7 +69,7 @@ def run_episodes(
     metrics = {name: np.zeros(num_episodes) for name in names}
     running = np.ones(num_episodes, np.bool_)
     for _ in range(max_steps):
-        actions = policy.act(obs, info.get("action_mask"), deterministic)
+        actions = _actions(policy, env, obs, info.get("action_mask"), running, deterministic)
         obs, rewards, terminated, truncated, info = env.step(actions)
         returns[running] += rewards[running]
         lengths[running] += 1
@@ -81,6 +81,20 @@ def run_episodes(
             break
     env.close()
     return Episodes(returns, lengths, metrics)
+
+
+def _actions(
+    policy: Any, env: Any, obs: Any, action_mask: np.ndarray | None, running: np.ndarray, deterministic: bool
+) -> np.ndarray:
+    """Return the policy's actions [N]; one that plans is asked only where the episode still counts."""
+    if not hasattr(policy, "act_in"):
+        return policy.act(obs, action_mask, deterministic)
+    masks = np.ones((len(running), env.single_action_space.n), np.int8) if action_mask is None else action_mask
+    actions = masks.argmax(axis=1)
+    rows = {name: part[running] for name, part in obs.items()} if isinstance(obs, dict) else obs[running]
+    situation = Situation(rows, masks[running], env.states[running], env.params[0])
+    actions[running] = decide(policy, situation, deterministic)
+    return actions
 
 
 @dataclass(frozen=True)
@@ -130,8 +144,17 @@ def random_policy(environment: Any, seed: int = 0) -> RandomPolicy:
     return RandomPolicy(env.single_observation_space, env.single_action_space, seed)
 
 
-def compare(environment: Environment, policy: Policy, num_episodes: int, seed: int, **options: Any) -> Report:
+def compare(
+    environment: Environment,
+    policy: Policy,
+    num_episodes: int,
+    seed: int,
+    others: Mapping[str, Policy] | None = None,
+    **options: Any,
+) -> Report:
     """Play `policy`, random play and the yardstick's policies on the same seeded episodes.
+
+    `others` get rows of their own under their names, with the yardstick's own score where there is one.
 
     `options` are those of `BatchEnv`. In two-player games the episodes are against `opponent` (default random)
     and the yardstick's own score, where there is one, says how good the play is; the returns are beside it.
@@ -139,7 +162,7 @@ def compare(environment: Environment, policy: Policy, num_episodes: int, seed: i
     yardstick = environment.yardstick
     level = {k: v for k, v in options.items() if k != "opponent"}
     params = environment.params(**level)[0] if isinstance(environment, Environment) else None
-    players: dict[str, Policy] = {"agent": policy, "random": random_policy(environment)}
+    players: dict[str, Policy] = {"agent": policy, **(others or {}), "random": random_policy(environment)}
     score_of = yardstick.score if yardstick is not None else None
     built = dict(yardstick.policies) if yardstick is not None else {}
     reference = next(iter(built), None)

@@ -200,7 +200,7 @@ class SearchPlayer:
             )
             return
         count = len(self._tree.games)
-        obs, waiting = np.zeros((count, *self._obs_shape), np.float32), np.zeros(count, np.bool_)
+        obs, waiting = np.zeros((count, *(self._obs_shape or ())), np.float32), np.zeros(count, np.bool_)
         steering = (self._params, self._settings, self._schedule)
         while self._kernels.wait_for_leaves(self._tree, *steering, self.num_simulations, obs, waiting):
             logits, values = self._evaluate(obs)

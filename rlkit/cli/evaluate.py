@@ -139,7 +139,7 @@ def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
             _match(subject, opponent, options)
             return
         env_options = env_options | {"opponent": "random" if options.opponent == "random" else opponent}
-    num_episodes = options.episodes or usual_episodes(environment)
+    num_episodes = options.episodes or usual_episodes(environment, policy)
     player = random_policy(environment) if policy is None else policy
     report = compare(environment, player, num_episodes, options.seed, **env_options)
     if options.json:
@@ -169,9 +169,10 @@ def _evaluate_positions(subject: Subject, options: argparse.Namespace) -> None:
     print(json.dumps(output.plain(about), indent=1) if options.json else "\n\n".join(parts))
 
 
-def usual_episodes(environment: Any) -> int:
-    """Return how many episodes a report is about unless told otherwise."""
-    return REPORT_EPISODES if hasattr(environment, "rules") else EXTERNAL_EPISODES
+def usual_episodes(environment: Any, policy: Any) -> int:
+    """Return how many episodes of `policy` a report is about unless told otherwise."""
+    is_fast = hasattr(environment, "rules") and not hasattr(policy, "act_in")
+    return REPORT_EPISODES if is_fast else EXTERNAL_EPISODES
 
 
 def episodes_text(environment: Any, num_episodes: int, opponent: str | None = None) -> str:

@@ -15,6 +15,7 @@ from rlkit.cli.arguments import (
     environment_of,
     environment_of_run,
     environment_options,
+    policy_named,
     whole,
 )
 from rlkit.cli.errors import UsageError
@@ -234,11 +235,18 @@ def _chooser(environment: Any, run: Any) -> Any:
 def _report(environment: Any, policy: Any, run: Any) -> None:
     from rlkit.evaluation import compare
 
-    num_episodes, took = usual_episodes(environment), output.seconds_text(run.read_card()["wall_seconds"])
-    played = episodes_text(environment, num_episodes)
-    print(f"\n{run.steps()[-1]:,} steps in {took}. The best policy over {played}:\n", flush=True)
-    options = environment_options(run.config)
-    scores = compare(environment, policy, num_episodes, REPORT_SEED, **options)
+    num_episodes, took = usual_episodes(environment, policy), output.seconds_text(run.read_card()["wall_seconds"])
+    played, options = episodes_text(environment, num_episodes), environment_options(run.config)
+    others, who = {}, "The best policy"
+    if hasattr(policy, "with_simulations"):
+        count = policy.num_simulations
+        who = f"The network with {count} simulations a move"
+        others["network alone"] = policy.with_simulations(0)
+        if environment.num_players == 2:
+            params = environment.params(**options)[0]
+            others[f"rollouts:{count}"] = policy_named(environment, f"rollouts:{count}", params)
+    print(f"\n{run.steps()[-1]:,} steps in {took}. {who} over {played}:\n", flush=True)
+    scores = compare(environment, policy, num_episodes, REPORT_SEED, others, **options)
     about = {"episodes": num_episodes, "seed": REPORT_SEED}
     run.write_scores({"final": output.report_json(scores) | about})
     print(output.report_table(scores))

@@ -15,7 +15,7 @@ from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
-from rlkit.engine.turns import check_replies, resolve_opponent
+from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
 from rlkit.environment import Environment
 
 # The engine's notes on the episode each copy is in; with the state they are all that decides the future.
@@ -119,6 +119,8 @@ class BatchEnv(VectorEnv):
         if self.opponent is not None and not self._check.num_actions:
             raise ValueError(f"{environment.name}: an opponent needs a Discrete action space; use opponent='self'")
         self._make_buffers()
+        if isinstance(self.opponent, PlanningOpponent):
+            self.opponent.states, self.opponent.params = self.states, self.params[0]
         num_slices = max(1, min(threads, num_envs // MIN_SLICE))
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
         self._slices = [slice(a, b) for a, b in itertools.pairwise(edges)]

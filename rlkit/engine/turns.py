@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.environment import Environment
+from rlkit.learning.policy import Situation, decide
 
 # (obs [N, …], action_mask [N, A], where [N] bool, uniforms [N], draws [N]) → actions [N]; rows outside `where`
 # are ignored. `uniforms` come from each copy's own stream and are all the chance an opponent needs; `draws` are
@@ -32,7 +33,7 @@ def resolve_opponent(environment: Environment, opponent: Any) -> Opponent | None
         if opponent == "self":
             return None
         return policy_opponent(_named_policy(environment, opponent))
-    if hasattr(opponent, "act"):
+    if hasattr(opponent, "act") or hasattr(opponent, "act_in"):
         return policy_opponent(opponent)
     if callable(opponent):
         return opponent
@@ -86,14 +87,33 @@ def check_replies(
         raise RuntimeError(f"the opponent {opponent!r} chose action {replies[copy]}, illegal in copy {copy}")
 
 
+class PlanningOpponent:
+    """A policy that plans on states, or follows the moves, as an opponent; the batch it plays in lends the states."""
+
+    def __init__(self, policy: Any):
+        self._policy = policy
+        self.states: Any = None  # [N] records, live
+        self.params: Any = None  # the params record
+
+    def __call__(
+        self, obs: Any, action_mask: np.ndarray, where: np.ndarray, uniforms: np.ndarray, draws: np.ndarray
+    ) -> np.ndarray:
+        actions = np.zeros(where.shape[0], np.int64)
+        situation = Situation(_rows(obs, where), action_mask[where], self.states[where], self.params)
+        actions[where] = decide(self._policy, situation)
+        return actions
+
+
 def policy_opponent(policy: Any) -> Opponent:
     """Return `policy` as an opponent: it samples where it offers `probabilities`, else plays its best action."""
+    if hasattr(policy, "act_in"):
+        return PlanningOpponent(policy)
 
     def opponent(
         obs: Any, action_mask: np.ndarray, where: np.ndarray, uniforms: np.ndarray, draws: np.ndarray
     ) -> np.ndarray:
         actions = np.zeros(where.shape[0], np.int64)
-        rows = {name: part[where] for name, part in obs.items()} if isinstance(obs, dict) else obs[where]
+        rows = _rows(obs, where)
         if hasattr(policy, "probabilities"):
             actions[where] = sample(policy.probabilities(rows, action_mask[where]), uniforms[where])
         else:
@@ -101,3 +121,7 @@ def policy_opponent(policy: Any) -> Opponent:
         return actions
 
     return opponent
+
+
+def _rows(obs: Any, where: np.ndarray) -> Any:
+    return {name: part[where] for name, part in obs.items()} if isinstance(obs, dict) else obs[where]

@@ -68,6 +68,7 @@ ENVIRONMENT = Environment(
     max_steps=162,
     num_players=2,
     symmetries=lambda params: of_board(NUM_PLANES, size_of(params), size_of(params), SQUARE, num_others=1),
+    gtp=lambda params: Vertices(size_of(params), size_of(params), ("pass",)),
     levels={
         "standard": {},
         "openings": {"max_random_plies": 8},

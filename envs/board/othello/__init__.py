@@ -42,6 +42,7 @@ ENVIRONMENT = Environment(
     num_players=2,
     # Four of the square's eight: a quarter turn and a mirror exchange the colours of the first four discs.
     symmetries=lambda params: of_board(2, 8, 8, DIAGONALS, num_others=1),
+    gtp=lambda params: Vertices(8, 8, ("pass",), from_top=True),
     metrics=("discs",),
     levels={"standard": {}, "openings": {"max_random_plies": 20}},
 )
