@@ -7,6 +7,7 @@ ENVIRONMENTS = {
     "rlkit/Pendulum-v0": "envs.classic.pendulum",
     "rlkit/TicTacToe-v0": "envs.board.tic_tac_toe",
     "rlkit/ConnectFour-v0": "envs.board.connect_four",
+    "rlkit/Hex-v0": "envs.board.hex",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

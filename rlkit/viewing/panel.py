@@ -278,6 +278,7 @@ def player_name(session: "Session", player: int) -> str:
 def _action_name(session: "Session", action: int) -> str:
     """Return the label of a discrete action, or of a component of a continuous one."""
     names = getattr(session.environment.drawing, "ACTION_NAMES", ())
+    names = names(session.env.params) if callable(names) else names  # on boards of several sizes
     return names[action] if action < len(names) else str(action)
 
 
