@@ -8,6 +8,7 @@ ENVIRONMENTS = {
     "rlkit/TicTacToe-v0": "envs.board.tic_tac_toe",
     "rlkit/ConnectFour-v0": "envs.board.connect_four",
     "rlkit/Hex-v0": "envs.board.hex",
+    "rlkit/Gomoku-v0": "envs.board.gomoku",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

@@ -12,7 +12,7 @@ from rlkit.engine.scalar import ScalarEnv
 from rlkit.registry import find_environment
 from rlkit.viewing.session import Session
 
-ALL = ("cartpole", "pendulum", "tic_tac_toe", "connect_four", "hex")
+ALL = ("cartpole", "pendulum", "tic_tac_toe", "connect_four", "hex", "gomoku")
 
 
 class Chooser:
