@@ -8,6 +8,8 @@ ENVIRONMENTS = {
     "rlkit/TicTacToe-v0": "envs.board.tic_tac_toe",
     "rlkit/ConnectFour-v0": "envs.board.connect_four",
     "rlkit/Othello-v0": "envs.board.othello",
+    "rlkit/Hex-v0": "envs.board.hex",
+    "rlkit/Gomoku-v0": "envs.board.gomoku",
     "rlkit/Go-v0": "envs.board.go",
 }
 

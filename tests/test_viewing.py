@@ -119,6 +119,11 @@ def test_bars_are_as_long_as_the_chances():
     assert blue_pixels(0.99) / blue_pixels(0.66) == pytest.approx(1.5, rel=0.05)
 
 
+def test_actions_of_boards_of_several_sizes_are_named():
+    assert "g7" in words_of(session_of("hex", Chooser(np.arange(49))))
+    assert "i1" in words_of(session_of("gomoku", Chooser(np.arange(81))))
+
+
 def test_many_actions_show_the_likeliest():
     session = session_of("cartpole", Chooser(np.ones(2)))
     weights = np.arange(100.0)

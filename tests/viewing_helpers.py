@@ -14,7 +14,7 @@ from rlkit.viewing import panel
 from rlkit.viewing.canvas import TEXT, Canvas
 from rlkit.viewing.session import Session
 
-ALL = ("cartpole", "pendulum", "tic_tac_toe", "connect_four")
+ALL = ("cartpole", "pendulum", "tic_tac_toe", "connect_four", "hex", "gomoku")
 
 
 class Chooser:

@@ -1,0 +1,28 @@
+"""Recipes for Hex; `python -m envs.board.hex.train` trains the first."""
+
+import sys
+
+from agents import ppo
+
+RECIPES = {
+    "ppo": ppo.Config(
+        total_steps=3_000_000,
+        num_envs=256,
+        num_steps=64,
+        num_epochs=2,
+        minibatch_size=2048,
+        gamma=1.0,
+        gae_lambda=0.8,
+        normalize_advantages=False,
+        entropy_coef=0.05,
+        network="board",
+        hidden_sizes=(256,),
+        eval_interval=400_000,
+        eval_episodes=200,
+    ),
+}
+
+if __name__ == "__main__":
+    from rlkit.cli.train import main
+
+    sys.exit(main(["hex", *sys.argv[1:]]))
