@@ -69,7 +69,7 @@ ENVIRONMENT = Environment(
         ("swap-pieces",) * int(params.swap),
         from_top=True,
         letters="ABCDEFGHIJK",
-    ),  # fmt: skip
+    ),
     levels={
         "standard": {},
         "large": {"board_size": 11},
