@@ -41,6 +41,11 @@ def agent_names() -> list[str]:
     return list(_ours("agents").AGENTS)
 
 
+def pretrained_folder() -> Path:
+    """Return the folder of the networks that come with rlkit."""
+    return Path(_ours("agents").__file__ or "").parent / "pretrained"
+
+
 def find_environment(name: str) -> Environment:
     """Return the environment with this short name or Gymnasium id.
 

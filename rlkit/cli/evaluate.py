@@ -19,11 +19,12 @@ from rlkit.cli.arguments import (
     whole,
 )
 from rlkit.cli.errors import UsageError
+from rlkit.pretrained import PREFIX
 
 REPORT_SEED = 2_000_000_011  # episodes that neither training nor the choice of the best policy has seen
 REPORT_EPISODES = 1000
 EXTERNAL_EPISODES = 100  # Gymnasium's own environments are slow, and so are searches and other programs
-PRETRAINED = "pretrained:"
+
 
 DESCRIPTION = f"""\
 Measure a policy beside random legal play and the environment's yardstick: a run's best, a pretrained one, or in
@@ -101,13 +102,13 @@ def _numbers(text: str) -> list[int]:
 
 def _subject(options: argparse.Namespace) -> Subject:
     name = options.subject
-    if options.policy is None and not name.startswith(PRETRAINED):
+    if options.policy is None and not name.startswith(PREFIX):
         return _run_subject(name, options)
-    if options.policy is not None and name.startswith(PRETRAINED):
+    if options.policy is not None and name.startswith(PREFIX):
         raise UsageError(f"--policy goes with an environment: leave it out with {name}")
     if options.env is not None:
         raise UsageError("--env goes with a run folder only: leave it out")
-    environment = environment_of(name.removeprefix(PRETRAINED))
+    environment = environment_of(name.removeprefix(PREFIX))
     agent = options.policy or name
     env_options = {"level": options.level or "standard"}
     params = environment.params(**env_options)[0] if hasattr(environment, "rules") else None

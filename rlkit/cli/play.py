@@ -1,6 +1,7 @@
 """`rlkit play`: a person at the window, alone or against a policy."""
 
 import random
+from typing import Any
 
 from rlkit.cli.arguments import PLAYERS, Parser, environment_of, is_run, policy_named, whole
 from rlkit.cli.errors import UsageError
@@ -16,7 +17,11 @@ def main(args: list[str]) -> int:
     parser = Parser("play", DESCRIPTION)
     add = parser.add_argument
     add("environment", metavar="ENV", help="a name, path or module")
-    add("--against", metavar="WHO", help="games of two: a player, see above (default random)")
+    add(
+        "--against",
+        metavar="WHO",
+        help="games of two: a player, see above (default: the pretrained network, if there is one, else random)",
+    )
     add("--seat", choices=["first", "second", "random"], help="games of two: who you are (default first)")
     add("--simulations", metavar="N", type=whole, help="games of two: how many a move the one you play searches")
     add("--level", default="standard", help="preset of the environment's params (default standard)")
@@ -37,7 +42,7 @@ def main(args: list[str]) -> int:
     against = None
     if environment.num_players == 2:
         params = environment.params(options.level)[0]
-        against = policy_named(environment, options.against or "random", params)
+        against = policy_named(environment, options.against or _usual_opponent(environment), params)
         if options.simulations is not None:
             against = with_simulations(against, options.simulations)
     seats = {"first": 1, "second": -1, "random": random.choice((1, -1))}
@@ -50,3 +55,11 @@ def main(args: list[str]) -> int:
         seed=options.seed,
     )
     return 0
+
+
+def _usual_opponent(environment: Any) -> str:
+    from rlkit.pretrained import PREFIX
+    from rlkit.registry import pretrained_folder
+
+    card = pretrained_folder() / f"{environment.name}.json"
+    return f"{PREFIX}{environment.name}" if card.exists() else "random"
