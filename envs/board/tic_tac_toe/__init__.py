@@ -13,7 +13,7 @@ Termination
     Three in a row, or a full board (a draw).
 
 Params
-    none
+    max_random_plies: an episode begins after 0 to so many uniformly random plies (level `openings`: 7).
 
 Metrics
     none
@@ -37,6 +37,7 @@ ENVIRONMENT = Environment(
     observation_space=spaces.Box(0.0, 1.0, (2, 3, 3)),
     action_space=spaces.Discrete(9),
     num_players=2,
+    levels={"standard": {}, "openings": {"max_random_plies": 7}},
     symmetries=lambda params: of_board(2, 3, 3, SQUARE),
     gtp=lambda params: Vertices(3, 3),
 )

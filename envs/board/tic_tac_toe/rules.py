@@ -3,6 +3,7 @@
 import numpy as np
 
 from rlkit.engine.jit import jit
+from rlkit.engine.rng import integer
 from rlkit.engine.state import params_dtype, state_dtype
 
 FIRST, SECOND, EMPTY = 1, -1, 0
@@ -13,7 +14,9 @@ STATE = state_dtype(
     player=np.int8,  # who moves next, FIRST or SECOND
     last=np.int8,  # the cell played last, −1 at the start
 )
-PARAMS = params_dtype()
+PARAMS = params_dtype(
+    max_random_plies=0,  # an episode begins after 0 to so many uniformly random plies, none of which ends the game
+)
 
 
 @jit
@@ -21,6 +24,22 @@ def reset(state, params):
     state.board[:] = EMPTY
     state.player = FIRST
     state.last = -1
+    if params.max_random_plies > 0:
+        for _ in range(integer(state, 0, int(params.max_random_plies) + 1)):
+            _random_ply(state, params)
+
+
+@jit
+def _random_ply(state, params):
+    """Play a random cell, unless that is taken or ends the game."""
+    cell = integer(state, 0, SIZE * SIZE)
+    if state.board[cell // SIZE, cell % SIZE] == EMPTY:
+        last = int(state.last)
+        _, terminated = step(state, params, cell)
+        if terminated:
+            state.board[cell // SIZE, cell % SIZE] = EMPTY
+            state.player = -state.player
+            state.last = last
 
 
 @jit
