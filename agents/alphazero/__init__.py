@@ -74,9 +74,11 @@ class Config:
     value_coef: float = 1.0  # weight of the value loss
     average_decay: float = 0.995  # a gradient step, of the running average of weights
     # the network
-    network: Literal["conv", "mlp"] = "conv"  # residual convolutions, or residual linear layers
-    size: int = 32  # channels, or units of a layer
-    num_blocks: int = 3  # residual blocks of two layers
+    network: Literal["board", "mlp", "conv"] = "mlp"  # board: linear behind a convolution; conv: residual
+    size: int = 256  # units of a layer; conv: channels
+    num_blocks: int = 2  # residual blocks of two layers
+    kernel_size: int = 4  # board: rows and columns of the convolution's windows
+    channels: int = 64  # board: of the convolution
     head_size: int = 64  # units before the value
     # the rest
     eval_interval: int = 100_000  # steps between evaluations; 0: never
@@ -218,8 +220,9 @@ def self_play_choices(config: Config) -> np.ndarray:
 def make_network(spaces: Any, config: Config) -> BoardNetwork:
     """Return a new network for (observation space, action space)."""
     return BoardNetwork(
-        spaces[0].shape, int(spaces[1].n), config.network, config.size, config.num_blocks, config.head_size
-    )
+        spaces[0].shape, int(spaces[1].n), config.network, config.size, config.num_blocks, config.head_size,
+        config.kernel_size, config.channels,
+    )  # fmt: skip
 
 
 # --- the algorithm ----------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from torch.nn import functional
 class Layer(nn.Sequential):
     """A convolution of 3 × 3 cells, or a linear layer, with its batch norm."""
 
-    def __init__(self, num_inputs: int, num_outputs: int, is_conv: bool, kernel_size: int = 3):
+    def __init__(self, num_inputs: int, num_outputs: int, is_conv: bool, kernel_size: int = 3, is_padded: bool = True):
         if is_conv:
-            padding = kernel_size // 2
+            padding = kernel_size // 2 if is_padded else 0
             super().__init__(
                 nn.Conv2d(num_inputs, num_outputs, kernel_size, padding=padding, bias=False),
                 nn.BatchNorm2d(num_outputs),
@@ -47,9 +47,12 @@ class BoardNetwork(nn.Module):
     Args:
         obs_shape: of one observation; "conv" needs [planes, rows, columns].
         num_actions: A.
-        kind: "conv": residual convolutions; "mlp": residual linear layers over the flat observation.
+        kind: "conv": residual convolutions; "mlp": residual linear layers over the flat observation; "board": the
+            same behind one convolution over all windows of the board, in which a line of stones is seen wherever it is.
         size: channels, or units of a layer.
         num_blocks: of two layers each.
+        kernel_size: "board": rows and columns of a window, and …
+        channels: … what is seen in each.
         head_size: units of the hidden layer before the value; and "conv": of that before the logits.
 
     Raises:
@@ -57,14 +60,33 @@ class BoardNetwork(nn.Module):
     """
 
     def __init__(
-        self, obs_shape: Sequence[int], num_actions: int, kind: str, size: int, num_blocks: int, head_size: int
+        self,
+        obs_shape: Sequence[int],
+        num_actions: int,
+        kind: str,
+        size: int,
+        num_blocks: int,
+        head_size: int,
+        kernel_size: int = 4,
+        channels: int = 64,
     ):
         super().__init__()
         is_conv = kind == "conv"
-        if is_conv and len(obs_shape) != 3:
-            raise ValueError(f"network=conv needs observations [planes, rows, columns], not {list(obs_shape)}; use mlp")
+        if kind != "mlp" and len(obs_shape) != 3:
+            raise ValueError(
+                f"network={kind} needs observations [planes, rows, columns], not {list(obs_shape)}; use network=mlp"
+            )
         self.is_conv = is_conv
-        self.stem = Layer(obs_shape[0] if is_conv else math.prod(obs_shape), size, is_conv)
+        self.windows: Layer | None = None
+        num_inputs = obs_shape[0] if is_conv else math.prod(obs_shape)
+        if kind == "board":
+            if not 1 <= kernel_size <= min(obs_shape[1:]):
+                raise ValueError(
+                    f"kernel_size={kernel_size} must be between 1 and {min(obs_shape[1:])}, the board's side"
+                )
+            self.windows = Layer(obs_shape[0], channels, True, kernel_size, is_padded=False)
+            num_inputs = math.prod(side - kernel_size + 1 for side in obs_shape[1:]) * channels
+        self.stem = Layer(num_inputs, size, is_conv)
         self.blocks = nn.Sequential(*(Block(size, is_conv) for _ in range(num_blocks)))
         num_cells = obs_shape[1] * obs_shape[2] if is_conv else 1
         head_channels = 8
@@ -84,7 +106,8 @@ class BoardNetwork(nn.Module):
         nn.init.zeros_(self.value_head.bias)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        x = obs if self.is_conv else obs.flatten(1)
+        x = obs if self.windows is None else torch.relu(self.windows(obs))
+        x = x if self.is_conv else x.flatten(1)
         x = self.blocks(torch.relu(self.stem(x)))
         policy = torch.relu(self.policy_layer(x)).flatten(1)
         value = torch.relu(self.value_layer(x)).flatten(1)
@@ -114,6 +137,7 @@ class Evaluator:
         heads: Any = (network.policy_layer, network.value_layer)
         heads = [_folded(head) for head in heads] if network.is_conv else [_plain(network.policy_head)]
         heads += [] if network.is_conv else [_plain(network.value_hidden)]
+        self._windows = None if network.windows is None else self._cast(_folded(network.windows))
         self._stem = self._cast(_folded(network.stem))
         self._blocks = [
             (self._cast(_folded(block.first)), self._cast(_folded(block.second))) for block in network.blocks
@@ -136,7 +160,12 @@ class Evaluator:
     def __call__(self, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (logits float32 [B, A], values float32 [B]) of observations [B, …]."""
         x = torch.from_numpy(obs).to(self.dtype)
-        x = x.contiguous(memory_format=torch.channels_last) if self._is_conv else x.flatten(1)
+        if self._is_conv:
+            x = x.contiguous(memory_format=torch.channels_last)
+        elif self._windows is not None:
+            x = functional.conv2d(x, *self._windows).relu_().flatten(1)
+        else:
+            x = x.flatten(1)
         x = self._apply(x, self._stem).relu_()
         for first, second in self._blocks:
             x = self._apply(self._apply(x, first).relu_(), second).add_(x).relu_()
