@@ -134,9 +134,10 @@ class Evaluator:
     def __init__(self, network: BoardNetwork, dtype: torch.dtype | None = None):
         self.dtype = dtype or (torch.bfloat16 if has_bfloat16() else torch.float32)
         self._is_conv, self._num_actions = network.is_conv, network.policy_head.out_features
-        heads: Any = (network.policy_layer, network.value_layer)
-        heads = [_folded(head) for head in heads] if network.is_conv else [_plain(network.policy_head)]
-        heads += [] if network.is_conv else [_plain(network.value_hidden)]
+        if network.is_conv:
+            heads = [_folded(network.policy_layer), _folded(network.value_layer)]
+        else:
+            heads = [_plain(network.policy_head), _plain(network.value_hidden)]
         self._windows = None if network.windows is None else self._cast(_folded(network.windows))
         self._stem = self._cast(_folded(network.stem))
         self._blocks = [
@@ -184,9 +185,8 @@ def _plain(layer: nn.Linear) -> tuple[Tensor, Tensor]:
     return layer.weight, layer.bias
 
 
-def _folded(layer: Layer) -> tuple[Tensor, Tensor]:
+def _folded(layer: Any) -> tuple[Tensor, Tensor]:
     """Return (weight, bias) of a layer with its batch norm in them."""
     weight, norm = layer[0].weight, layer[1]
-    scale: Any = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # type: ignore[arg-type, operator]
-    bias: Any = norm.bias - norm.running_mean * scale
-    return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), bias  # type: ignore[operator]
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale

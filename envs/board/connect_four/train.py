@@ -2,9 +2,20 @@
 
 import sys
 
-from agents import ppo
+from agents import alphazero, ppo
 
 RECIPES = {
+    "alphazero": alphazero.Config(
+        total_steps=2_500_000,
+        level="openings",
+        network="board",
+        history_size=42,
+        minibatch_size=1024,
+        learn_ratio=3.0,
+        learner_plays=0.15,
+        eval_interval=500_000,
+        checkpoint_interval=1_000_000,
+    ),
     "ppo": ppo.Config(
         total_steps=3_600_000,
         num_envs=256,

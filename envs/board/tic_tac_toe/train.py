@@ -2,9 +2,25 @@
 
 import sys
 
-from agents import ppo
+from agents import alphazero, ppo
 
 RECIPES = {
+    "alphazero": alphazero.Config(
+        total_steps=600_000,
+        num_games=128,
+        level="openings",
+        num_simulations=16,
+        num_fast_simulations=4,
+        network="mlp",
+        size=128,
+        num_blocks=2,
+        history_size=9,
+        iteration_samples=4096,
+        window_size=50_000,
+        learn_ratio=8.0,
+        play_simulations=16,
+        eval_interval=100_000,
+    ),
     "ppo": ppo.Config(
         total_steps=600_000,
         num_envs=64,
