@@ -1,7 +1,7 @@
-"""`rlkit bench env|train`: our speed as ratios against peers, all measured in the same run.
+"""`rlkit bench env|train|search`: our speed as ratios against peers, all measured in the same run.
 
 Every figure is a median over repeats, with the best beside it; ratios are of medians. Other work on the machine
-slows both sides, which is why peers run in the same process and turn by turn.
+slows both sides, which is why peers run in the same call and turn by turn.
 """
 
 import argparse
@@ -29,13 +29,19 @@ TRAIN_HELP = """\
 Training steps a second, counting collection and update only, and the time from process start to solved.
 `--against sb3` measures Stable-Baselines3's PPO in the same run, turn by turn, one thread each.
 """
+SEARCH_HELP = """\
+Simulations a second of tree searches on one core, without a network, from positions of random play; and of self-play
+on all cores with new networks of 3 blocks of 32 units and, if there is one, of the recipe's size, nothing learned
+beside. `--against mctx` measures mctx on Pgx's Connect Four in the same call, turn by turn on the same core.
+"""
 
 
 def main(args: list[str]) -> int:
     """Run the verb and return the exit code."""
-    kinds = {"env": _env, "train": _train}
+    kinds = {"env": _env, "train": _train, "search": _search}
     if not args or args[0] in ("-h", "--help"):
-        print(f"usage: rlkit bench env|train ...\n\n{__doc__}\nenv:   {ENV_HELP}\ntrain: {TRAIN_HELP}", end="")
+        helps = f"env:    {ENV_HELP}\ntrain:  {TRAIN_HELP}\nsearch: {SEARCH_HELP}"
+        print(f"usage: rlkit bench env|train|search ...\n\n{__doc__}\n{helps}", end="")
         return 0
     if args[0] not in kinds:
         raise UsageError(
@@ -67,6 +73,26 @@ def _train(args: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     return _print(bench_training, parser.parse(args))
+
+
+def _search(args: list[str]) -> int:
+    parser = Parser("bench search", SEARCH_HELP)
+    parser.add_argument("environment", metavar="ENV", nargs="?", default="connect_four", help="(connect_four)")
+    parser.add_argument("--against", choices=["mctx"], help="measure this peer in the same call")
+    parser.add_argument("--games", type=positive, default=256, help="searched at once, by each thread (default 256)")
+    parser.add_argument("--simulations", type=positive, default=32, help="of a search without a network (default 32)")
+    parser.add_argument("--repeats", type=positive, default=5, help="repeats of each search's speed (default 5)")
+    parser.add_argument(
+        "--self-play", type=whole, default=5, metavar="SECONDS", help="of each self-play (default 5; 0: leave it out)"
+    )
+    parser.add_argument(
+        "--peer-python", default=sys.executable, metavar="PATH", help="the Python that has mctx and pgx (this one)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    options = parser.parse(args)
+    from rlkit.cli.bench_search import bench_search  # imports torch, which --help needs not
+
+    return _print(bench_search, options)
 
 
 def _print(measure: Callable, options: argparse.Namespace) -> int:
