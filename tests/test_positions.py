@@ -95,12 +95,12 @@ def test_the_rule_scores_what_is_on_record():
     rule = YARDSTICK.policies["rule"](None)
     assert YARDSTICK.score(rule, True) == positions.score(rule, test_set)
     assert positions.score(rule, test_set) == {
-        "value_kept": pytest.approx(0.8370),
-        "value_kept_decisive": pytest.approx(0.6660, abs=1e-4),
+        "value_kept": pytest.approx(0.9030),
+        "value_kept_decisive": pytest.approx(0.8008, abs=1e-4),
     }
     lost = positions.mistakes(rule, test_set)
     assert sum(count for _, count in lost.values()) == 2000
-    assert sum(share * count for share, count in lost.values()) == pytest.approx(2000 * (1 - 0.8370))
+    assert sum(share * count for share, count in lost.values()) == pytest.approx(2000 * (1 - 0.9030))
 
 
 # What policies see -------------------------------------------------------------------------------------------
