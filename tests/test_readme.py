@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import rlkit
-from agents import ppo
+from agents import alphazero, ppo
 from rlkit.checking import CHECKS, check_environment
 from rlkit.cli import VERBS, main
 from rlkit.cli.settings import parse_settings
@@ -193,8 +193,9 @@ def table_names(heading):
     return [name for first in firsts for name in re.findall(r"`([^`]+)`", first)]
 
 
-def test_every_setting_of_ppo_is_explained():
-    assert sorted(table_names("PPO's settings")) == sorted(field.name for field in dataclasses.fields(ppo.Config))
+@pytest.mark.parametrize(("heading", "agent"), [("PPO's settings", ppo), ("AlphaZero's settings", alphazero)])
+def test_every_setting_is_explained(heading, agent):
+    assert sorted(table_names(heading)) == sorted(field.name for field in dataclasses.fields(agent.Config))
 
 
 def test_every_agent_is_in_the_table():
@@ -215,6 +216,12 @@ def test_every_logged_metric_is_explained_and_no_other(tmp_path, monkeypatch):
     walk = environment_from_path(tmp_path / "corridor_of_readme")
     train_once(walk, tmp_path, total_steps=2048, num_envs=16, num_steps=64, minibatch_size=512)
     train_once(find_environment("tic_tac_toe"), tmp_path)
+    config = alphazero.Config(
+        total_steps=300, num_games=8, threads=1, num_simulations=4, iteration_samples=64, minibatch_size=32,
+        size=8, num_blocks=1, eval_interval=100,
+    )  # fmt: skip
+    with Run.create("tic_tac_toe", "alphazero", {}, 0, root=tmp_path) as run, run.training():
+        alphazero.train(find_environment("tic_tac_toe"), config, run)
     assert walk.metrics == ("detour",)
     logged = {name.replace("/detour", "/METRIC") for name in logged}
     assert sorted(table_names("What every metric means")) == sorted(logged)
