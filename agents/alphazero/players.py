@@ -135,12 +135,16 @@ class SearchPlayer:
         return self._searched(situation)[1]
 
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
-        """Refuse: a search plans on states.
+        """Return the action(s) of the network alone: observations are not enough to search.
 
         Raises:
-            TypeError: always.
+            TypeError: there is no network.
         """
-        raise TypeError("a search needs the states, not only observations: call act_in(situation)")
+        if self._network_player is None:
+            raise TypeError(
+                "a search without a network needs the states, not only observations: call act_in(situation)"
+            )
+        return self._network_player.act(obs, action_mask, deterministic)
 
     def inspect_in(self, situation: Situation) -> dict[str, Any]:
         """Return what the search thinks of one copy: see `rlkit.learning.policy.consider`."""
