@@ -13,6 +13,7 @@ from rlkit.engine.jit import jit, jit_inline
 from rlkit.engine.rng import gamma, uniform
 
 LOST = -1  # of edge_outcomes
+MARGIN = 0.3  # of a value in [0, 1] that one visit leaves uncertain, for the choice of a move
 
 
 @jit_inline
@@ -182,7 +183,11 @@ def root_policy(node, game, settings, policy):
 
 @jit
 def best_action(node, game, settings):
-    """Return the action to play: one of the proven outcome, else the best among the most visited."""
+    """Return the action to play: one of the proven outcome, where there is one.
+
+    PUCT: the greatest q-value less a margin that shrinks with visits, so that neither a habit of the priors nor a
+    lucky first visit decides (as Leela Zero and KataGo do it). Gumbel: the best score of the most visited.
+    """
     mixed, sigma = _mixed_value(node, game), _sigma(node, game, settings)
     most = 0
     for action in range(game.mask.shape[0]):
@@ -190,12 +195,18 @@ def best_action(node, game, settings):
             most = max(most, node.visit_counts[action])
     best, best_score = -1, -np.inf
     for action in range(game.mask.shape[0]):
+        count = node.visit_counts[action]
         if node.outcome != UNKNOWN:
             is_candidate = node.priors[action] >= 0 and node.edge_outcomes[action] == node.outcome
+        elif settings.strategy == GUMBEL or most == 0:
+            is_candidate = is_open(node, action) and count == most
         else:
-            is_candidate = is_open(node, action) and node.visit_counts[action] == most
+            is_candidate = is_open(node, action) and count > 0
         if is_candidate:
-            score = _root_score(node, game, settings, action, mixed, sigma)
+            if settings.strategy == GUMBEL or most == 0 or node.outcome != UNKNOWN:
+                score = _root_score(node, game, settings, action, mixed, sigma)
+            else:
+                score = (node.q_values[action] - game.low) * _scale(game) - MARGIN / math.sqrt(count)
             if score > best_score:
                 best, best_score = action, score
     return best
