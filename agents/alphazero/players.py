@@ -144,13 +144,13 @@ class SearchPlayer:
 
     def inspect_in(self, situation: Situation) -> dict[str, Any]:
         """Return what the search thinks of one copy: see `rlkit.learning.policy.consider`."""
-        policies, actions, values = self._searched(situation)
+        policies, _, values = self._searched(situation)
         visits = self._tree.nodes[0, 0]["visit_counts"].astype(float)
         return {
             "probabilities": policies[0],
             "visits": visits / max(1.0, visits.sum()),
             "value": float(values[0]),
-            "line": self._line(int(actions[0])),
+            "line": self._line(),
             "num_simulations": self.num_simulations,
         }
 
@@ -206,15 +206,12 @@ class SearchPlayer:
             logits, values = self._evaluate(obs)
             self._kernels.take_evaluations(self._tree, self._settings, logits, values, waiting)
 
-    def _line(self, action: int) -> list[int]:
+    def _line(self) -> list[int]:
         """Return the moves that the search of game 0 thinks best for both sides, from the one it takes."""
-        nodes, line = self._tree.nodes[0], [action]
-        k = int(nodes[0]["children"][action])
-        while k >= 0 and nodes[k]["visit_counts"].max() >= _LINE_VISITS:
-            action = int(nodes[k]["visit_counts"].argmax())
-            line.append(action)
-            k = int(nodes[k]["children"][action])
-        return line
+        nodes, game = self._tree.nodes[0], self._tree.games[0]
+        line = np.zeros(len(nodes), np.int64)
+        length = self._kernels.best_line(nodes, game, self._settings[0], _LINE_VISITS, line)
+        return line[:length].tolist()
 
 
 def rollout_search(

@@ -340,3 +340,20 @@ def recommend(tree, settings, policies, actions, values):
         root_policy(root, game, settings[0], policies[i])
         actions[i] = best_action(root, game, settings[0])
         values[i] = root.mean
+
+
+@jit
+def best_line(nodes, game, settings, min_visits, line):
+    """Write into `line` the actions that both sides' `best_action` lead to, while visited so often; return how many."""
+    k, length = 0, 0
+    while k >= 0 and length < line.shape[0]:
+        most = 0
+        for action in range(game.mask.shape[0]):
+            most = max(most, nodes[k].visit_counts[action])
+        if length > 0 and most < min_visits:
+            break
+        action = best_action(nodes[k], game, settings)
+        line[length] = action
+        length += 1
+        k = nodes[k].children[action]
+    return length
