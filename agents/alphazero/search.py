@@ -165,8 +165,8 @@ def expand(nodes, game, logits, value, settings):
             weight = math.exp(float(logits[action]) - greatest)
             game.weights[action] = weight
             total += weight
-    for action in range(game.mask.shape[0]):
-        node.priors[action] = game.weights[action] / total if game.mask[action] else -1.0
+    for action in range(game.mask.shape[0]):  # a prior of 0 might leave a choice among nothing
+        node.priors[action] = max(game.weights[action] / total, 1e-30) if game.mask[action] else -1.0
     node.num_open = num_legal
     if game.leaf == 0:
         _disturb_root(node, game, settings)
