@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.alphazero import search
 from agents.alphazero.network import BoardNetwork, Evaluator
-from agents.alphazero.tree import PUCT, ROLLOUT, UNIFORM, halving_schedule, make_settings, make_tree
+from agents.alphazero.tree import GUMBEL, PUCT, ROLLOUT, UNIFORM, halving_schedule, make_settings, make_tree
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.state import states_equal
 from rlkit.engine.turns import sample
@@ -181,10 +181,11 @@ class SearchPlayer:
         if self._seen is None or actions is None or self._tree is None:
             return False
         state, past = self._seen
+        self._seen = None  # until the search is over: one that fails leaves a tree of neither position
         if actions == past:
             return states_equal(state, states)
-        if actions[: len(past)] != past:
-            return False
+        if actions[: len(past)] != past or self._settings["strategy"][0] == GUMBEL:
+            return False  # sequential halving counts visits from 0
         tree, moved = self._tree, np.zeros(self._tree.nodes.shape[1], np.int32)
         for action in actions[len(past) :]:
             if not self._kernels.reroot(tree.nodes[0], tree.states[0], tree.games[0], self._settings[0], action, moved):
