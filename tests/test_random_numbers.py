@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 from tiny_environments import run_python
 
 from rlkit.engine import rng
@@ -44,7 +45,7 @@ from rlkit.engine.state import state_dtype
 state = np.zeros(1, state_dtype(x=np.int8))[0]
 rng.seed(state, -7)
 calls = [(rng.uniform,), (rng.uniform_between, -2.0, 3.0), (rng.integer, -3, 9), (rng.normal,)]
-calls += [(rng.exponential, 0.5), (rng.poisson, 4.0), (rng.random_bits,)]
+calls += [(rng.exponential, 0.5), (rng.poisson, 4.0), (rng.gamma, 0.3), (rng.gamma, 2.5), (rng.random_bits,)]
 print(json.dumps([[float(f(state, *args)).hex() for f, *args in calls] for _ in range(200)]))
 """
 
@@ -52,7 +53,8 @@ print(json.dumps([[float(f(state, *args)).hex() for f, *args in calls] for _ in 
 def test_plain_python_draws_the_same_numbers(draws, state):
     draws.seed(state, -7)
     calls = [(draws.uniform,), (draws.uniform_between, -2.0, 3.0), (draws.integer, -3, 9), (draws.normal,)]
-    calls += [(draws.exponential, 0.5), (draws.poisson, 4.0), (draws.random_bits,)]
+    calls += [(draws.exponential, 0.5), (draws.poisson, 4.0), (draws.gamma, 0.3), (draws.gamma, 2.5)]
+    calls += [(draws.random_bits,)]
     own = [[float(f(state, *args)).hex() for f, *args in calls] for _ in range(200)]
     assert own == json.loads(run_python(PLAIN, NUMBA_DISABLE_JIT="1").stdout)
 
@@ -80,6 +82,17 @@ def test_distributions(draws, state):
     poissons = sample(draws.poisson, 3.5)
     assert abs(poissons.mean() - 3.5) < 0.067
     assert abs(poissons.var() - 3.5) < 0.2
+
+
+@pytest.mark.parametrize("shape", [0.3, 1.0, 4.0])
+def test_gamma(draws, state, shape):
+    count = 20_000
+    found = np.array([draws.gamma(state, shape) for _ in range(count)])
+    assert found.min() > 0
+    # Mean and variance are both the shape, the fourth central moment is 3 shape² + 6 shape.
+    assert abs(found.mean() - shape) < 5 * np.sqrt(shape / count)
+    assert abs(found.var() - shape) < 5 * np.sqrt((2 * shape**2 + 6 * shape) / count)
+    assert kstest(found, "gamma", args=(shape,)).pvalue > 1e-4
 
 
 def test_neighbouring_seeds_and_streams_are_unrelated(draws, state):

@@ -15,37 +15,40 @@ import pytest
 from rlkit.run import Run
 
 KILLS = int(os.environ.get("RLKIT_KILLS", "3"))  # the full ten take minutes
-SETTINGS = {
-    "tic_tac_toe": {
-        "total_steps": 49_152,
-        "opponent": "pool",
-        "pool_interval": 4096,
-        "hidden_sizes": (32, 32),
-    },
-    "pendulum": {"total_steps": 49_152, "normalize_obs": True, "normalize_returns": True},
+PPO = {
+    "num_envs": 16, "num_steps": 32, "minibatch_size": 256, "eval_interval": 8192, "eval_episodes": 20,
+    "checkpoint_interval": 4096, "picture_interval": 0, "total_steps": 49_152, "hidden_sizes": (16, 16),
+}  # fmt: skip
+ALPHAZERO = {
+    "num_games": 16, "num_simulations": 16, "num_fast_simulations": 4, "size": 16, "num_blocks": 1, "head_size": 8,
+    "iteration_samples": 256, "window_size": 1000, "minibatch_size": 128, "eval_interval": 1000,
+    "checkpoint_interval": 500, "total_steps": 4000,
+}  # fmt: skip
+TRAININGS = {  # environment and agent → settings; AlphaZero with a thread that learns, one that plays, and more chance
+    ("tic_tac_toe", "ppo"): PPO | {"opponent": "pool", "pool_interval": 4096, "hidden_sizes": (32, 32)},
+    ("pendulum", "ppo"): PPO | {"normalize_obs": True, "normalize_returns": True},
+    ("tic_tac_toe", "alphazero"): ALPHAZERO | {"strategy": "puct", "num_sampled_plies": 4},
 }
 SCRIPT = """
 import sys
 from dataclasses import asdict
-from agents import ppo
-from rlkit.registry import find_environment
+from rlkit.registry import find_agent, find_environment
 from rlkit.run import Run
 
-name, root, resume, settings = sys.argv[1], sys.argv[2], sys.argv[3], eval(sys.argv[4])
-config = ppo.Config(num_envs=16, num_steps=32, minibatch_size=256, eval_interval=8192, eval_episodes=20,
-                    checkpoint_interval=4096, picture_interval=0, **settings)
-run = Run.open(resume) if resume else Run.create(name, "ppo", asdict(config), 7, root=root)
+name, agent_name, root, resume, settings = *sys.argv[1:5], eval(sys.argv[5])
+agent = find_agent(agent_name)
+config = agent.Config(**settings)
+run = Run.open(resume) if resume else Run.create(name, agent_name, asdict(config), 7, root=root)
 print(run.folder, flush=True)
 with run, run.training():
-    ppo.train(find_environment(name), config, run, run.resume() if resume else None)
+    agent.train(find_environment(name), config, run, run.resume() if resume else None)
 """
 
 
-def start(name, root, resume=""):
+def start(training, root, resume=""):
     """Start a training process; return it and the run folder it prints first."""
-    settings = repr({"hidden_sizes": (16, 16), **SETTINGS[name]})
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, name, str(root), str(resume), settings],
+        [sys.executable, "-c", SCRIPT, *training, str(root), str(resume), repr(TRAININGS[training])],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -64,18 +67,18 @@ def outcome(folder):
     return (folder / "metrics.jsonl").read_bytes(), tensors, checkpoint.facts, checkpoint.step
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_killed_and_resumed_equals_never_interrupted(name, tmp_path):
+@pytest.mark.parametrize("training", TRAININGS, ids=" ".join)
+def test_killed_and_resumed_equals_never_interrupted(training, tmp_path):
     begin = time.monotonic()
-    process, reference = start(name, tmp_path)
+    process, reference = start(training, tmp_path)
     finish(process)
     length = time.monotonic() - begin
     expected = outcome(reference)
-    assert len(json.loads(expected[0].splitlines()[0])) > 5
+    assert len(json.loads(expected[0].splitlines()[-1])) > 5
     chance = random.Random(0)
-    kills = 0
-    while kills < KILLS:
-        process, folder = start(name, tmp_path)
+    kills = KILLS if training[1] == "ppo" else KILLS // 3  # AlphaZero's are slow to start
+    while kills > 0:
+        process, folder = start(training, tmp_path)
         delay = chance.uniform(0, length)
         time.sleep(min(delay, length))
         if process.poll() is not None:
@@ -84,8 +87,8 @@ def test_killed_and_resumed_equals_never_interrupted(name, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        kills += 1
-        process, _ = start(name, tmp_path, resume=folder)
+        kills -= 1
+        process, _ = start(training, tmp_path, resume=folder)
         finish(process)
         assert outcome(folder) == expected, f"killed after {delay:.2f} s of {length:.2f}"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.alphazero import search
 from agents.alphazero.network import BoardNetwork, Evaluator
-from agents.alphazero.tree import PUCT, ROLLOUT, UNIFORM, halving_schedule, make_settings, make_tree
+from agents.alphazero.tree import GUMBEL, PUCT, ROLLOUT, UNIFORM, halving_schedule, make_settings, make_tree
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.state import states_equal
 from rlkit.engine.turns import sample
@@ -148,13 +148,13 @@ class SearchPlayer:
 
     def inspect_in(self, situation: Situation) -> dict[str, Any]:
         """Return what the search thinks of one copy: see `rlkit.learning.policy.consider`."""
-        policies, actions, values = self._searched(situation)
+        policies, _, values = self._searched(situation)
         visits = self._tree.nodes[0, 0]["visit_counts"].astype(float)
         return {
             "probabilities": policies[0],
             "visits": visits / max(1.0, visits.sum()),
             "value": float(values[0]),
-            "line": self._line(int(actions[0])),
+            "line": self._line(),
             "num_simulations": self.num_simulations,
         }
 
@@ -185,10 +185,11 @@ class SearchPlayer:
         if self._seen is None or actions is None or self._tree is None:
             return False
         state, past = self._seen
+        self._seen = None  # until the search is over: one that fails leaves a tree of neither position
         if actions == past:
             return states_equal(state, states)
-        if actions[: len(past)] != past:
-            return False
+        if actions[: len(past)] != past or self._settings["strategy"][0] == GUMBEL:
+            return False  # sequential halving counts visits from 0
         tree, moved = self._tree, np.zeros(self._tree.nodes.shape[1], np.int32)
         for action in actions[len(past) :]:
             if not self._kernels.reroot(tree.nodes[0], tree.states[0], tree.games[0], self._settings[0], action, moved):
@@ -210,15 +211,12 @@ class SearchPlayer:
             logits, values = self._evaluate(obs)
             self._kernels.take_evaluations(self._tree, self._settings, logits, values, waiting)
 
-    def _line(self, action: int) -> list[int]:
+    def _line(self) -> list[int]:
         """Return the moves that the search of game 0 thinks best for both sides, from the one it takes."""
-        nodes, line = self._tree.nodes[0], [action]
-        k = int(nodes[0]["children"][action])
-        while k >= 0 and nodes[k]["visit_counts"].max() >= _LINE_VISITS:
-            action = int(nodes[k]["visit_counts"].argmax())
-            line.append(action)
-            k = int(nodes[k]["children"][action])
-        return line
+        nodes, game = self._tree.nodes[0], self._tree.games[0]
+        line = np.zeros(len(nodes), np.int64)
+        length = self._kernels.best_line(nodes, game, self._settings[0], _LINE_VISITS, line)
+        return line[:length].tolist()
 
 
 def rollout_search(

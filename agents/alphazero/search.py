@@ -165,8 +165,8 @@ def expand(nodes, game, logits, value, settings):
             weight = math.exp(float(logits[action]) - greatest)
             game.weights[action] = weight
             total += weight
-    for action in range(game.mask.shape[0]):
-        node.priors[action] = game.weights[action] / total if game.mask[action] else -1.0
+    for action in range(game.mask.shape[0]):  # a prior of 0 might leave a choice among nothing
+        node.priors[action] = max(game.weights[action] / total, 1e-30) if game.mask[action] else -1.0
     node.num_open = num_legal
     if game.leaf == 0:
         _disturb_root(node, game, settings)
@@ -340,3 +340,20 @@ def recommend(tree, settings, policies, actions, values):
         root_policy(root, game, settings[0], policies[i])
         actions[i] = best_action(root, game, settings[0])
         values[i] = root.mean
+
+
+@jit
+def best_line(nodes, game, settings, min_visits, line):
+    """Write into `line` the actions that both sides' `best_action` lead to, while visited so often; return how many."""
+    k, length = 0, 0
+    while k >= 0 and length < line.shape[0]:
+        most = 0
+        for action in range(game.mask.shape[0]):
+            most = max(most, nodes[k].visit_counts[action])
+        if length > 0 and most < min_visits:
+            break
+        action = best_action(nodes[k], game, settings)
+        line[length] = action
+        length += 1
+        k = nodes[k].children[action]
+    return length

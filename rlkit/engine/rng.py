@@ -95,7 +95,8 @@ def gamma(state, shape):
     c = 1.0 / math.sqrt(9.0 * d)
     while True:
         x = normal(state)
-        v = (1.0 + c * x) ** 3
+        root = 1.0 + c * x
+        v = root * root * root  # not ** 3, whose last bit differs between Python and the compiler
         if v > 0.0 and math.log(1.0 - uniform(state)) < 0.5 * x * x + d - d * v + d * math.log(v):
             return boost * d * v
 
