@@ -8,8 +8,8 @@ import torch
 
 import rlkit
 from agents import alphazero
-from agents.alphazero import games
-from agents.alphazero.network import BoardNetwork, Evaluator, fold
+from agents.alphazero import games, selfplay
+from agents.alphazero.network import BoardNetwork, Evaluator
 from agents.alphazero.selfplay import CHOICES, Group, make_samples
 from agents.alphazero.tree import make_settings
 from rlkit.registry import resolve
@@ -18,7 +18,7 @@ from rlkit.run import Run
 # --- network and window -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["conv", "mlp"])
+@pytest.mark.parametrize("kind", ["board", "conv", "mlp"])
 def test_the_folded_network_is_the_network(kind):
     torch.manual_seed(0)
     network = BoardNetwork((2, 6, 7), 7, kind, size=8, num_blocks=2, head_size=8)
@@ -30,12 +30,8 @@ def test_the_folded_network_is_the_network(kind):
     obs = torch.rand(32, 2, 6, 7)
     with torch.no_grad():
         logits, values = network(obs)
-        folded_logits, folded_values = fold(network)(obs)
-    assert not any(isinstance(m, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)) for m in fold(network).modules())
     assert values.std() > 1e-3
-    torch.testing.assert_close(folded_logits, logits, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(folded_values, values, rtol=1e-4, atol=1e-5)
-    for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.1)):
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.1)):
         found_logits, found_values = Evaluator(network, dtype)(obs.numpy())
         np.testing.assert_allclose(found_logits, logits, rtol=tolerance, atol=tolerance)
         np.testing.assert_allclose(found_values, values, rtol=tolerance, atol=tolerance)
@@ -47,7 +43,7 @@ def test_convolutions_need_planes():
 
 
 def test_the_window_keeps_the_latest():
-    window = alphazero.Window(5, (1,), 2)
+    window = selfplay.Window(5, (1,), 2)
 
     def add(*values):
         samples = make_samples(len(values), (1,), 2)

@@ -105,6 +105,13 @@ def test_tic_tac_toes_openings_are_worth_what_everybody_knows():
         assert lost == set(range(9)) - drawn - {first}
 
 
+def test_tic_tac_toe_is_proven_a_draw():
+    environment, states, params = play("tic_tac_toe", ())
+    found = Search(environment, states, params, num_nodes=100_000, schedule=(9, 99_000)).run(99_000)
+    assert found.root["outcome"] == 0
+    assert found.tree.games[0]["num_simulations"] < 60_000
+
+
 @few_examples
 @given(seed=st.integers(0, 10_000), num_plies=st.integers(24, 40), strategy=st.sampled_from([PUCT, GUMBEL]))
 def test_what_is_proven_in_connect_four_is_what_the_solver_says(seed, num_plies, strategy):

@@ -89,6 +89,8 @@ def _simulate(game, node, c_puct, fpu_reduction):
         known = [child.proven for child in node.children.values() if child is not None and child.proven is not None]
         if -1 in known or len(known) == len(node.children):
             value = node.proven = -min(known)
+        elif known:
+            value = max(value, -min(known))  # at least that
     node.visits += 1
     node.mean = value if node.proven is not None else float(np.float32(node.mean + (value - node.mean) / node.visits))
     return value
@@ -100,7 +102,7 @@ def _child(game, node, action):
 
 
 def _choose(node, c_puct, fpu_reduction):
-    """Return the first action of the greatest score among those that are not proven to lose."""
+    """Return the first action of the greatest score among those that are not proven."""
 
     def score(action):
         child = node.children[action]
@@ -108,4 +110,4 @@ def _choose(node, c_puct, fpu_reduction):
         value = node.mean - 2 * fpu_reduction if child is None else -child.mean  # in [−1, 1]; the reduction in [0, 1]
         return (value + 1) / 2 + c_puct * math.sqrt(node.visits) * node.prior / (1 + count)
 
-    return max((a for a, child in node.children.items() if child is None or child.proven != 1), key=score)
+    return max((a for a, child in node.children.items() if child is None or child.proven is None), key=score)

@@ -26,7 +26,7 @@ from torch import Tensor
 from agents.alphazero import games
 from agents.alphazero.network import BoardNetwork, Evaluator, has_bfloat16
 from agents.alphazero.players import NetworkPlayer, SearchPlayer
-from agents.alphazero.selfplay import CHOICES, Group, Samples, make_samples
+from agents.alphazero.selfplay import CHOICES, Group, Samples, Window
 from agents.alphazero.tree import STRATEGIES, make_settings
 from rlkit.environment import Symmetries
 from rlkit.evaluation import EVALUATION_SEED, run_episodes
@@ -99,28 +99,6 @@ class Config:
                 raise ValueError(f"{name}={getattr(self, name)} must be between 0 and 1")
         if self.window_size < self.minibatch_size:
             raise ValueError(f"window_size={self.window_size} must be at least minibatch_size={self.minibatch_size}")
-
-
-class Window:
-    """The latest positions, to draw minibatches from. Observations are kept in float16."""
-
-    def __init__(self, size: int, obs_shape: tuple[int, ...], num_actions: int):
-        room = make_samples(size, obs_shape, num_actions)
-        self.rows = Samples(room.obs.astype(np.float16), *room[1:])
-        self.num_added = 0  # ever; the latest are kept
-
-    def add(self, samples: Samples) -> None:
-        """Take samples in; they take the places of the oldest."""
-        size, count = len(self.rows.values), len(samples.values)
-        places = (self.num_added + np.arange(count)) % size
-        for part, new in zip(self.rows, samples, strict=True):
-            part[places[-size:]] = new[-size:]
-        self.num_added += count
-
-    def draw(self, count: int, rng: np.random.Generator) -> Samples:
-        """Return `count` positions drawn with replacement."""
-        index = rng.integers(min(self.num_added, len(self.rows.values)), size=count)
-        return Samples(*(part[index] for part in self.rows))
 
 
 class Learner:
@@ -246,10 +224,11 @@ def play_and_learn(learner: Learner) -> dict[str, float]:
     learner.total_steps += int(counters[games.PLIES])
     learner.owed_samples += learner.config.learn_ratio * float(counters[games.SAMPLES])
     episodes = max(1.0, counters[games.EPISODES])
+    if learner.environment.num_players == 2:
+        figures["rollout/first_wins"] = counters[games.FIRST_WINS] / episodes
+        figures["rollout/draws"] = counters[games.DRAWS] / episodes
     return figures | {
         "rollout/episode_length": counters[games.PLIES] / episodes,
-        "rollout/first_wins": counters[games.FIRST_WINS] / episodes,
-        "rollout/draws": counters[games.DRAWS] / episodes,
         "rollout/proven": counters[games.PROVEN] / counters[games.PLIES],
         "simulations": counters[games.SIMULATIONS],
         "evaluations": counters[games.EVALUATIONS],
@@ -288,6 +267,10 @@ def learn(learner: Learner) -> dict[str, float]:
     if not losses:
         return {}
     policy_loss, value_loss = (float(torch.stack(part).mean()) for part in zip(*losses, strict=True))
+    if not np.isfinite(policy_loss + value_loss):
+        raise FloatingPointError(
+            f"the losses are no numbers any more at step {learner.total_steps}: lower learning_rate"
+        )
     return {"train/policy_loss": policy_loss, "train/value_loss": value_loss, "train/learning_rate": rate}
 
 
@@ -334,6 +317,14 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
     learner = Learner(environment, config, run.seed)
     if checkpoint is not None:
         learner.restore(checkpoint.tensors, checkpoint.facts)
+    with learner.pool:
+        _iterate(learner, run)
+    return learner.player.with_simulations(config.play_simulations)
+
+
+def _iterate(learner: Learner, run: Any) -> None:
+    """Play, learn, evaluate, log and save until the end."""
+    environment, config = learner.environment, learner.config
     while learner.total_steps < config.total_steps and not run.stop_requested:
         start, before = time.perf_counter(), learner.total_steps
         figures = play_and_learn(learner)
@@ -360,8 +351,6 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
             run.progress.update(learner.total_steps, config.total_steps, figures)
         if is_due(config.checkpoint_interval) or is_end or run.stop_requested:
             run.save(learner.total_steps, *learner.checkpoint())
-    learner.pool.shutdown()
-    return learner.player.with_simulations(config.play_simulations)
 
 
 def evaluate(learner: Learner) -> dict[str, float]:
@@ -371,7 +360,8 @@ def evaluate(learner: Learner) -> dict[str, float]:
         return {f"eval/{name}": value for name, value in yardstick.score(learner.player, False).items()}
     options: dict[str, Any] = dict(learner.options)
     if learner.environment.num_players == 2:
-        options["opponent"] = next(iter(yardstick.policies), "random") if yardstick else "random"
+        reference = next(iter(yardstick.policies.values()), None) if yardstick else None
+        options["opponent"] = reference(learner.params) if reference else "random"
     episodes = run_episodes(
         learner.environment, learner.player, learner.config.eval_episodes, EVALUATION_SEED,
         deterministic=learner.environment.num_players == 1, **options,

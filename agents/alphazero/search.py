@@ -6,8 +6,8 @@ without a network; `wait_for_leaves` and `take_evaluations` are the two halves o
 
 - PUCT and Gumbel, see selection.py.
 - Ends are exact. In games of two, proven wins and losses climb the tree (MCTS-Solver, Winands et al. 2008): a
-  node with a winning action is won, one whose actions are all proven has the best of their values; actions
-  that are proven to lose are not visited again.
+  node with a winning action is won, one whose actions are all proven has the best of their values. What is
+  proven is not visited again, and a node is worth at least the best that is proven of its actions.
 - One player: values may have any scale, so they are scaled by the least and greatest seen (MuZero,
   Schrittwieser et al. 2020). Rewards on the way and a discount count. A leaf at the time limit is evaluated
   and never expanded.
@@ -53,6 +53,7 @@ def begin(nodes, states, game, state):
 @jit_inline
 def _clear(node):
     node.outcome = UNKNOWN
+    node.floor = -1
     node.visits = 0
     node.mean = 0.0
     node.value = 0.0
@@ -211,8 +212,8 @@ def backward(nodes, game, settings):
         elif outcome < UNKNOWN and node.edge_outcomes[action] == UNKNOWN:
             node.edge_outcomes[action] = proven
             _prove(node, proven)
-            if node.outcome != UNKNOWN:
-                value = float(node.value)
+        if game.is_two_player:
+            value = max(value, float(node.floor)) if node.outcome == UNKNOWN else float(node.value)
         _note(node, value)
 
 
@@ -230,13 +231,10 @@ def _note(node, value):
 def _prove(node, outcome):
     """Note that one more action's outcome is proven, and the node's own if that settles it."""
     node.num_open -= 1
+    node.floor = max(node.floor, outcome)
     if outcome == 1 or node.num_open == 0:
-        best = outcome
-        for action in range(node.priors.shape[0]):
-            if node.priors[action] >= 0 and node.edge_outcomes[action] != UNKNOWN:
-                best = max(best, node.edge_outcomes[action])
-        node.outcome = best
-        node.value = best
+        node.outcome = node.floor
+        node.value = node.floor
 
 
 # --- whole searches ---------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Which action a search tries next, and what it recommends in the end: PUCT and Gumbel, over one game's nodes.
 
 Equations are those of Danihelka et al. 2022, "Policy improvement by planning with Gumbel", unless said otherwise.
-`nodes` [M] are one game's, `game` its record (see tree.py). An action proven to lose is not tried again.
+`nodes` [M] are one game's, `game` its record (see tree.py). What is proven is not tried again.
 """
 
 import math
@@ -24,6 +24,12 @@ def _scale(game):
 
 @jit_inline
 def is_open(node, action):
+    """Return whether an action is legal and its outcome not proven: there is something to find out."""
+    return node.priors[action] >= 0 and node.edge_outcomes[action] == UNKNOWN
+
+
+@jit_inline
+def is_fit(node, action):
     """Return whether an action is legal and not proven to lose."""
     return node.priors[action] >= 0 and node.edge_outcomes[action] != LOST
 
@@ -95,7 +101,7 @@ def select_gumbel(node, game, settings):
     sum_weights, total = 0.0, 0
     for action in range(game.mask.shape[0]):
         weight = 0.0
-        if is_open(node, action):
+        if is_fit(node, action):
             weight = float(node.priors[action])
             count = node.visit_counts[action]
             if count > 0:  # unvisited actions have the mixed value, so their factor is exp(0)
@@ -164,7 +170,7 @@ def root_policy(node, game, settings, policy):
     mixed, sigma = _mixed_value(node, game), _sigma(node, game, settings)
     total, greatest = 0.0, -np.inf
     for action in range(policy.shape[0]):
-        if is_open(node, action):
+        if is_fit(node, action):
             greatest = max(greatest, _completed(node, action, mixed))
     for action in range(policy.shape[0]):
         weight = 0.0
@@ -191,22 +197,23 @@ def best_action(node, game, settings):
     mixed, sigma = _mixed_value(node, game), _sigma(node, game, settings)
     most = 0
     for action in range(game.mask.shape[0]):
-        if is_open(node, action):
+        if is_fit(node, action):
             most = max(most, node.visit_counts[action])
     best, best_score = -1, -np.inf
     for action in range(game.mask.shape[0]):
-        count = node.visit_counts[action]
+        count, is_proven = node.visit_counts[action], node.edge_outcomes[action] != UNKNOWN
         if node.outcome != UNKNOWN:
             is_candidate = node.priors[action] >= 0 and node.edge_outcomes[action] == node.outcome
         elif settings.strategy == GUMBEL or most == 0:
-            is_candidate = is_open(node, action) and count == most
+            is_candidate = is_fit(node, action) and (count == most or is_proven)
         else:
-            is_candidate = is_open(node, action) and count > 0
+            is_candidate = is_fit(node, action) and count > 0
         if is_candidate:
             if settings.strategy == GUMBEL or most == 0 or node.outcome != UNKNOWN:
                 score = _root_score(node, game, settings, action, mixed, sigma)
             else:
-                score = (node.q_values[action] - game.low) * _scale(game) - MARGIN / math.sqrt(count)
+                margin = 0.0 if is_proven else MARGIN / math.sqrt(count)
+                score = (node.q_values[action] - game.low) * _scale(game) - margin
             if score > best_score:
                 best, best_score = action, score
     return best

@@ -82,6 +82,28 @@ def make_samples(count: int, obs_shape: tuple[int, ...], num_actions: int) -> Sa
     )
 
 
+class Window:
+    """The latest positions, to draw minibatches from. Observations are kept in float16."""
+
+    def __init__(self, size: int, obs_shape: tuple[int, ...], num_actions: int):
+        room = make_samples(size, obs_shape, num_actions)
+        self.rows = Samples(room.obs.astype(np.float16), *room[1:])
+        self.num_added = 0  # ever; the latest are kept
+
+    def add(self, samples: Samples) -> None:
+        """Take samples in; they take the places of the oldest."""
+        size, count = len(self.rows.values), len(samples.values)
+        places = (self.num_added + np.arange(count)) % size
+        for part, new in zip(self.rows, samples, strict=True):
+            part[places[-size:]] = new[-size:]
+        self.num_added += count
+
+    def draw(self, count: int, rng: np.random.Generator) -> Samples:
+        """Return `count` positions drawn with replacement."""
+        index = rng.integers(min(self.num_added, len(self.rows.values)), size=count)
+        return Samples(*(part[index] for part in self.rows))
+
+
 class Group:
     """The games of one thread.
 

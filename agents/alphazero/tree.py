@@ -28,6 +28,7 @@ def node_dtype(num_actions: int) -> np.dtype:
         ("edge_outcomes", np.int8, num_actions),  # proven value of the action, or UNKNOWN
         ("outcome", np.int8),  # proven value −1, 0, 1 (0 at an end), or UNKNOWN, HORIZON
         ("sign", np.int8),  # +1 if the same side is to move as at the parent, else −1
+        ("floor", np.int8),  # best proven outcome of an action: the side to move gets at least that
         ("num_open", np.int32),  # legal actions whose outcome is not proven
         ("value", np.float32),  # of the evaluator; what is proven once it is
         ("mean", np.float32),  # of all values backed up through the node
