@@ -30,6 +30,12 @@ def likeliest(shares: np.ndarray) -> np.ndarray:
     return np.argsort(-shares, kind="stable")[:MAX_SHOWN]
 
 
+def best_of(thought: Mapping[str, Any], shares: np.ndarray) -> int:
+    """Return the action that a thought would take: the first of its line, or else that of the greatest share."""
+    line = thought.get("line")
+    return int(line[0]) if line is not None and len(line) else int(shares.argmax())
+
+
 def draw_marks(session: "Session", canvas: Canvas) -> None:
     """Mark what the session's speaker thinks on its picture, if the drawing says where."""
     find_point = getattr(session.environment.drawing, "action_point", None)
@@ -40,9 +46,10 @@ def draw_marks(session: "Session", canvas: Canvas) -> None:
     points = {action: find_point(state, params, action) for action in range(len(shares))}
     points = {action: point for action, point in points.items() if point is not None}
     radius = _radius(np.array(list(points.values()), float).reshape(-1, 2))
+    best = best_of(session.moment.thought or {}, shares)
     for action in likeliest(shares):
         if action in points and shares[action] >= _MIN_SHARE:
-            _draw_mark(canvas, points[action], radius, float(shares[action]), shares[action] == shares.max())
+            _draw_mark(canvas, points[action], radius, float(shares[action]), action == best)
 
 
 def _radius(points: np.ndarray) -> float:

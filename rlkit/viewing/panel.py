@@ -24,7 +24,7 @@ from rlkit.viewing.canvas import (
     mix,
     picture_size,
 )
-from rlkit.viewing.overlay import MAX_SHOWN, draw_marks, likeliest, shares_of
+from rlkit.viewing.overlay import MAX_SHOWN, best_of, draw_marks, likeliest, shares_of
 from rlkit.viewing.session import HUMAN
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _draw_seats(session: "Session", canvas: Canvas, left: float, right: float, y
     if len(session.seats) == 1:
         canvas.text(f"played by {seat_label(session, 1)}", left, y, 18, MUTED, width=right - left)
         return y + 22
-    for player, color in ((1, FIRST), (-1, SECOND)):
+    for player in (1, -1):
+        color = player_color(session, player)
         to_move = player == moment.player and not moment.is_over
         canvas.disc(left + 7, y, 7, color)
         canvas.text(player_name(session, player), left + 24, y, 18, TEXT if to_move else MUTED)
@@ -132,7 +133,7 @@ def _draw_decision(session: "Session", canvas: Canvas, left: float, right: float
         canvas.text(hint, left, y, 18, GREEN, width=right - left)
         y += 28
     if thought:
-        y = _draw_judgement(canvas, thought, player if len(session.seats) == 2 else 0, caption, left, right, y)
+        y = _draw_judgement(session, canvas, thought, player, caption, left, right, y)
     line, shares = list(thought.get("line", ())), shares_of(thought)
     if shares is not None:
         y = _draw_bars(session, canvas, shares, left, right, y, bottom - (26 if line else 0))
@@ -148,9 +149,16 @@ def _draw_decision(session: "Session", canvas: Canvas, left: float, right: float
 
 
 def _draw_judgement(
-    canvas: Canvas, thought: Mapping[str, Any], player: int, caption: str, left: float, right: float, y: float
+    session: "Session",
+    canvas: Canvas,
+    thought: Mapping[str, Any],
+    player: int,
+    caption: str,
+    left: float,
+    right: float,
+    y: float,
 ) -> float:
-    """Say what thought it is and its value; in games, of `player` to move and not 0, with a bar of the chances."""
+    """Say what thought of `player` it is and its value; in games with a bar of the chances."""
     if count := thought.get("num_simulations"):
         caption = f"{caption.replace('decision', 'search')}, {count} simulations"
     canvas.text(caption, left, y, 16, MUTED, width=right - left - 112)
@@ -160,10 +168,10 @@ def _draw_judgement(
     value = float(thought["value"])
     canvas.text("value", right - 64, y - 16, 16, MUTED, "right")
     canvas.text(_number(value, sign=True), right, y - 16, 20, align="right")
-    if player and np.isfinite(value):
+    if len(session.seats) == 2 and np.isfinite(value):
         first = (right - left) * (1 + player * max(-1.0, min(1.0, value))) / 2
-        canvas.rect(left, y - 3, right - left, 6, mix(CARD, SECOND, 0.8), 3)
-        canvas.rect(left, y - 3, first, 6, mix(CARD, FIRST, 0.8), 3)
+        canvas.rect(left, y - 3, right - left, 6, mix(CARD, player_color(session, -1), 0.8), 3)
+        canvas.rect(left, y - 3, first, 6, mix(CARD, player_color(session, 1), 0.8), 3)
         y += 9
     return y
 
@@ -183,7 +191,7 @@ def _draw_bars(
     pitch = min(26.0, pitch if pitch >= _MIN_PITCH else (bottom - y - 8) / len(shown))
     for action in shown:
         share, middle, start = float(shares[action]), y + pitch / 2, left + 96
-        best = share == shares.max()
+        best = action == best_of(session.moment.thought or {}, shares)
         canvas.text(_action_name(session, int(action)), left, middle, 17, TEXT if best else MUTED, width=90)
         canvas.rect(start, middle - pitch * 0.3, right - 48 - start, pitch * 0.6, mix(CARD, LINE, 0.5), 4)
         length = max(0.0, min(1.0, share)) * (right - 48 - start)
@@ -245,7 +253,7 @@ def _draw_result(session: "Session", canvas: Canvas, left: float, right: float, 
     moment = session.moment
     canvas.text("truncated" if moment.truncated and not moment.terminated else "terminated", left, y + 24, 16, MUTED)
     outcome = moment.episode_return if len(session.seats) == 2 else 0.0
-    color = FIRST if outcome > 0 else SECOND if outcome < 0 else TEXT
+    color = TEXT if outcome == 0 else player_color(session, 1 if outcome > 0 else -1)
     canvas.text(_result(session), left, y + 50, 26, color, width=right - left)
     y += 86
     for name, value in moment.metrics.items():
@@ -302,6 +310,11 @@ def seat_label(session: "Session", player: int) -> str:
 def player_name(session: "Session", player: int) -> str:
     """Return what the game calls the first (+1) or second (−1) player."""
     return getattr(session.environment.drawing, "PLAYER_NAMES", ("first", "second"))[0 if player > 0 else 1]
+
+
+def player_color(session: "Session", player: int) -> Color:
+    """Return the colour of the first (+1) or second (−1) player, as the game's drawing has it."""
+    return getattr(session.environment.drawing, "PLAYER_COLORS", (FIRST, SECOND))[0 if player > 0 else 1]
 
 
 def _action_name(session: "Session", action: int) -> str:

@@ -7,6 +7,7 @@ from rlkit.viewing.canvas import BACKGROUND, CARD, LINE, MUTED, TEXT, Color, mix
 
 SIZE = (600, 660)
 PLAYER_NAMES = ("black", "white")
+PLAYER_COLORS = ((104, 111, 128), (236, 236, 230))  # black lightened, to be seen on the dark panel
 LETTERS = "ABCDEFGHJ"  # of the columns; as on paper, without an I
 
 _WOOD: Color = (219, 176, 105)

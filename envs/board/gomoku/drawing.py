@@ -5,6 +5,7 @@ from rlkit.viewing.canvas import BACKGROUND, MUTED, RED, mix
 
 SIZE = (640, 640)
 PLAYER_NAMES = ("black", "white")
+PLAYER_COLORS = ((104, 111, 128), (236, 236, 230))  # black lightened, to be seen on the dark panel
 
 _MARGIN = 36.0  # beside the board, for the names of columns and rows
 _WOOD, _GRAIN = (216, 174, 112), (74, 54, 34)

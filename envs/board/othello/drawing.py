@@ -7,6 +7,7 @@ from rlkit.viewing.canvas import BACKGROUND, GREEN, MUTED, RED, TEXT, YELLOW, mi
 SIZE = (580, 640)
 KEYS = {"p": PASS}
 PLAYER_NAMES = ("black", "white")
+PLAYER_COLORS = ((104, 111, 128), (236, 236, 230))  # black lightened, to be seen on the dark panel
 
 _CELL, _LEFT, _TOP = 62, 42, 42
 _BOARD = 8 * _CELL
