@@ -157,7 +157,8 @@ def compare(
     `others` get rows of their own under their names, with the yardstick's own score where there is one.
 
     `options` are those of `BatchEnv`. In two-player games the episodes are against `opponent` (default random)
-    and the yardstick's own score, where there is one, says how good the play is; the returns are beside it.
+    and the yardstick's own score, where there is one, says how good the play is; the returns are beside it. Without
+    one there is the return against the yardstick's first policy instead.
     """
     yardstick = environment.yardstick
     level = {k: v for k, v in options.items() if k != "opponent"}
@@ -178,6 +179,11 @@ def compare(
             rows[name].update({metric: mean_interval(values) for metric, values in episodes.metrics.items()})
         if score_of is not None:
             rows[name].update(score_of(player, True))
+    if environment.num_players == 2 and score_of is None and reference is not None:
+        count = min(num_episodes, 100)  # such rules are plain Python, and slow
+        episodes = run_episodes(environment, policy, count, seed, **options | {"opponent": built[reference](params)})
+        rows["agent"][f"return against {reference}"] = mean_interval(episodes.returns)
+    rows = {name: figures for name, figures in rows.items() if figures}  # others are only compared by scores
     score = math.nan
     if reference in rows and environment.num_players == 1:
         agent, floor, top = (rows[name]["return"].mean for name in ("agent", "random", reference))
