@@ -6,6 +6,13 @@ from pathlib import Path
 from rlkit import pretrained
 from rlkit.run import Run
 
+
+def _command(words: list[str]) -> str:
+    """Return the command that made the run, without where it was and where it wrote."""
+    place = words.index("--runs") if "--runs" in words else len(words)
+    return " ".join(["rlkit", *words[1:place], *words[place + 2 :]])
+
+
 KEPT = ("average.", "best.")  # the tensors that agents play with
 
 if __name__ == "__main__":
@@ -17,7 +24,8 @@ if __name__ == "__main__":
         "seed": run.seed,
         "steps": checkpoint.step,
         "wall_seconds": about["wall_seconds"],
-        **{key: about[key] for key in ("started", "command", "commit", "versions", "machine")},
+        "command": _command(about["command"]),
+        **{key: about[key] for key in ("started", "commit", "versions", "machine")},
         "scores": about["scores"].get("final", {}).get("rows", {}),
         "config": run.config,
     }
