@@ -167,7 +167,7 @@ def test_random_play_is_seeded():
         ("rollouts:0", "must be rollouts:N"),
         ('python "-c', "cannot be split into a command's words: no closing quotation"),
         ("no-such-engine --mode gtp", "'no-such-engine --mode gtp' is neither"),
-        ("pretrained:nothing", "pretrained:nothing"),
+        ("pretrained:nothing", "there is no pretrained network 'nothing'; there are: "),
         ("", "'' is neither"),
     ],
 )
@@ -184,11 +184,11 @@ def test_programs_play_games_of_two_only(engine, searching):
 
 def test_a_run_of_another_board_is_refused(trained):
     any_size = dataclasses.replace(
-        TIC_TAC_TOE, observation_space=lambda params: spaces.Box(0.0, 1.0, (2, 3 + int(params.unused), 3))
+        TIC_TAC_TOE, observation_space=lambda params: spaces.Box(0.0, 1.0, (2, 3 + int(params.max_random_plies), 3))
     )
     larger = any_size.params()
     assert policy_named(any_size, trained, larger[0]).name == "ppo"
-    larger["unused"] = 1
+    larger["max_random_plies"] = 1
     with pytest.raises(UsageError, match="trained on a board of another size; add --level standard"):
         policy_named(any_size, trained, larger[0])
 
@@ -204,7 +204,8 @@ def test_a_run_folder_starts_no_program(trained, capsys, monkeypatch, quoted):
     assert main(["evaluate", "run", "--episodes", "4"]) == 0
     assert main(["gtp", "run"]) == 0
     capsys.readouterr()
-    for args in (["train", "--resume", "run"], ["train", "tic_tac_toe", "--opponent", config["config"]["opponent"]]):
+    opponent = ["--agent", "ppo", "--opponent", config["config"]["opponent"]]
+    for args in (["train", "--resume", "run"], ["train", "tic_tac_toe", *opponent]):
         assert "is neither one of random, self, solver nor a run folder" in _sentence(capsys, args)
     assert not Path("executed").exists()
 

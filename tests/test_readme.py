@@ -76,12 +76,9 @@ def test_there_are_six_commands_for_a_start():
 
 def test_the_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = train_once(find_environment("connect_four"), tmp_path / "runs")
     codes = blocks("README.md", "python")
     assert codes
     for code in codes:
-        code, count = re.subn(r'"runs/[^"]+"', repr(str(folder)), code)
-        assert count == 1
         seen = {}
         exec(compile(code, "README.md", "exec"), seen)
         assert seen["env"].observation_space.contains(seen["env"].reset()[0])
@@ -134,7 +131,8 @@ def test_every_command_parses(command, capsys):
     assert {arg for arg in args if arg.startswith("-")} <= {*flags}
     for flag, name in itertools.pairwise(args):
         if flag == "--policy" or (flag == "--against" and args[0] == "play"):
-            assert name in ("RUN", *find_environment(subject).yardstick.policies)
+            is_program = len(shlex.split(name)) > 1
+            assert is_program or name in ("RUN", *find_environment(subject).yardstick.policies)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -269,3 +269,16 @@ def test_random_play_scores_what_counting_moves_says(graph):
     assert figures["value_kept"] == pytest.approx(np.mean(shares), abs=0.03)
     assert figures["value_kept_decisive"] == pytest.approx(np.mean(decisive), abs=0.035)
     assert np.mean(shares) == pytest.approx(0.5797, abs=1e-4)
+
+
+def test_a_search_is_graded_by_its_search():
+    """Every position reaches it as a state: the yardstick's states show what its observations show."""
+    from agents.alphazero.players import rollout_search
+    from envs.board.tic_tac_toe import rules
+
+    environment, table = ENVIRONMENT, yardstick.solve()
+    params, states, obs = environment.params()[0], table.states, np.zeros((2, 3, 3), np.float32)
+    for row in range(0, len(states), 97):
+        rules.observe(states[row], params, obs)
+        assert np.array_equal(obs, table.obs[row])
+    assert YARDSTICK.score(rollout_search(environment, params, 800))["value_kept"] > 0.99

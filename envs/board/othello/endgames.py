@@ -13,7 +13,7 @@ import numpy as np
 
 from envs.board.othello import ENVIRONMENT, search
 from envs.board.othello.players import compiled, positions_of, searcher
-from rlkit.learning.policy import Policy
+from rlkit.learning.policy import Policy, Situation, decide
 from rlkit.registry import make_batch
 
 SEEDS = {"tune": 1, "test": 2}
@@ -26,11 +26,20 @@ _ILLEGAL = -2
 
 @dataclass(frozen=True)
 class Endgames:
-    """Labelled positions, as a policy sees them."""
+    """Labelled positions."""
 
-    obs: np.ndarray  # [B, 2, 8, 8] float32
-    action_mask: np.ndarray  # [B, 65] int8
+    situation: Situation  # B positions, as a policy sees them
     values: np.ndarray  # [B, 65] int8: 1 win, 0 draw, −1 loss of the side to move; −2 where illegal
+
+    @property
+    def obs(self) -> np.ndarray:
+        """[B, 2, 8, 8] float32."""
+        return self.situation.obs
+
+    @property
+    def action_mask(self) -> np.ndarray:
+        """[B, 65] int8."""
+        return np.asarray(self.situation.action_mask)
 
     @property
     def keeps_value(self) -> np.ndarray:
@@ -46,30 +55,30 @@ class Endgames:
 @functools.cache
 def load(name: str) -> Endgames:
     """Return the set `tune` or `test`."""
-    obs, action_mask = _play(SEEDS[name])
-    scores = np.empty((len(obs), 65), np.int64)
-    compiled().score_moves(positions_of(obs), NUM_EMPTY, 1, scores, search.new_memory())
-    return Endgames(obs, action_mask, np.where(scores == search.ILLEGAL, _ILLEGAL, np.sign(scores)).astype(np.int8))
+    situation = _play(SEEDS[name])
+    scores = np.empty((len(situation.obs), 65), np.int64)
+    compiled().score_moves(positions_of(situation.obs), NUM_EMPTY, 1, scores, search.new_memory())
+    return Endgames(situation, np.where(scores == search.ILLEGAL, _ILLEGAL, np.sign(scores)).astype(np.int8))
 
 
-def _play(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (observations, masks) of one position a game."""
+def _play(seed: int) -> Situation:
+    """Return one position a game."""
     rng, rule = np.random.default_rng(seed), searcher(depth=1, num_exact=0)
     env = make_batch(ENVIRONMENT, NUM_GAMES, opponent="self")
     obs, info = env.reset(seed=seed)
-    found_obs, found_masks = np.zeros_like(obs), np.zeros_like(info["action_mask"])
+    found_obs, found_masks, states = np.zeros_like(obs), np.zeros_like(info["action_mask"]), env.states.copy()
     for _ in range(_MAX_STEPS):
         mask = info["action_mask"]
         is_new = (obs.sum(axis=(1, 2, 3)) == 64 - NUM_EMPTY) & (mask.sum(axis=1) > 1) & ~found_masks.any(axis=1)
-        found_obs[is_new], found_masks[is_new] = obs[is_new], mask[is_new]
+        found_obs[is_new], found_masks[is_new], states[is_new] = obs[is_new], mask[is_new], env.states[is_new]
         at_random = (rng.random(mask.shape) * mask).argmax(axis=1)
         obs, *_, info = env.step(np.where(rng.random(NUM_GAMES) < _RANDOM_SHARE, at_random, rule.act(obs)))
     was_found = found_masks.any(axis=1)
-    return found_obs[was_found], found_masks[was_found]
+    return Situation(found_obs[was_found], found_masks[was_found], states[was_found], env.params[0])
 
 
 def score(policy: Policy, endgames: Endgames) -> dict[str, float]:
     """Return the share of endgames in which the policy's move keeps the value: of all, and of decisive ones."""
-    actions = np.asarray(policy.act(endgames.obs, endgames.action_mask))
+    actions = decide(policy, endgames.situation)
     kept = endgames.keeps_value[np.arange(len(actions)), actions]
     return {"value_kept": float(kept.mean()), "value_kept_decisive": float(kept[endgames.is_decisive].mean())}

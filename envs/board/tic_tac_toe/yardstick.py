@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from envs.board.tic_tac_toe import rules
 from rlkit.evaluation import Yardstick
-from rlkit.learning.policy import FunctionPolicy, Policy
+from rlkit.learning.policy import FunctionPolicy, Policy, Situation, decide
 
 NUM_CELLS, FULL = 9, (1 << 9) - 1
 ILLEGAL = -100  # rank of an illegal move, below every other
@@ -51,6 +52,18 @@ class Table:
     def masks(self) -> np.ndarray:
         """Legal moves, int8 [P, 9]."""
         return (self.ranks != ILLEGAL).astype(np.int8)
+
+    @property
+    def states(self) -> np.ndarray:
+        """The environment's states in the positions [P]."""
+        states = np.zeros(len(self.own), rules.STATE)
+        stones = np.stack([self.own, self.other])[:, :, None] >> np.arange(NUM_CELLS) & 1  # [2, P, 9]
+        num_own, num_other = stones.sum(axis=2)
+        states["player"] = np.where(num_own == num_other, rules.FIRST, rules.SECOND)
+        states["board"] = (states["player"][:, None] * (stones[0] - stones[1])).reshape(-1, 3, 3)
+        states["last"] = -1  # only drawings use it
+        states["num_steps"] = num_own + num_other
+        return states
 
     @property
     def obs(self) -> np.ndarray:
@@ -108,7 +121,7 @@ def score(policy: Policy, is_final: bool = True) -> dict[str, float]:
     table = solve()
     values, masks = table.values, table.masks
     best = values.max(axis=1)
-    actions = np.asarray(policy.act(table.obs, masks, deterministic=True))
+    actions = decide(policy, Situation(table.obs, masks, table.states, rules.PARAMS[0]))
     kept = values[np.arange(len(actions)), actions] == best
     is_decisive = ((values < best[:, None]) & (masks == 1)).any(axis=1)
     return {"value_kept": float(kept.mean()), "value_kept_decisive": float(kept[is_decisive].mean())}
