@@ -6,7 +6,7 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=600_000,
+        total_steps=480_000,
         num_games=128,
         level="openings",
         num_simulations=16,
