@@ -14,6 +14,7 @@ import pytest
 from rlkit import cli
 from rlkit.cli import VERBS, guard, main
 from rlkit.cli import train as train_verb
+from rlkit.cli.output import shown_path
 from rlkit.registry import make_batch
 from rlkit.run import Run
 
@@ -211,12 +212,12 @@ def test_a_closed_pipe_is_no_error():
 
 def test_training_says_what_it_does_and_what_came_of_it(trained):
     folder, done = trained
-    for text in ("Training ppo on cartpole for 6,144 steps (seed 3)", f"tensorboard --logdir {folder}"):
+    for text in ("Training ppo on cartpole for 6,144 steps (seed 3)", f"tensorboard --logdir {shown_path(folder)}"):
         assert text in done.stdout
     for player in ("agent", "random", "lqr", "normalised score"):
         assert f"\n{player} " in done.stdout
-    assert f"rlkit evaluate {folder}" in done.stdout
-    assert f"rlkit watch {folder}" in done.stdout
+    assert f"rlkit evaluate {shown_path(folder)}" in done.stdout
+    assert f"rlkit watch {shown_path(folder)}" in done.stdout
     assert "6.14k of 6.14k steps" in done.stderr
     assert "score" in done.stderr
 
