@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from rlkit.engine.observations import obs_rows
 from rlkit.environment import Environment
 from rlkit.learning.policy import Policy, RandomPolicy, Situation, decide
 from rlkit.positions import Positions
@@ -91,8 +92,7 @@ def _actions(
         return policy.act(obs, action_mask, deterministic)
     masks = np.ones((len(running), env.single_action_space.n), np.int8) if action_mask is None else action_mask
     actions = masks.argmax(axis=1)
-    rows = {name: part[running] for name, part in obs.items()} if isinstance(obs, dict) else obs[running]
-    situation = Situation(rows, masks[running], env.states[running], env.params[0])
+    situation = Situation(obs_rows(obs, running), masks[running], env.states[running], env.params[0])
     actions[running] = decide(policy, situation, deterministic)
     return actions
 

@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from rlkit.engine.batch import BatchEnv
+from rlkit.engine.observations import obs_rows
 from rlkit.environment import Environment
 from rlkit.evaluation import Estimate, rate_interval
 from rlkit.learning.policy import Policy, Situation, decide
@@ -170,7 +171,7 @@ class _Games:
         masks = self._masks()[where] if self._env.environment.has_action_mask else None
         histories = [tuple(self.histories[game]) for game in where]
         states = self._env.states[where]
-        return Situation(_rows(self._obs, where), masks, states, self._env.params[0], histories)
+        return Situation(obs_rows(self._obs, where), masks, states, self._env.params[0], histories)
 
     def check(self, actions: np.ndarray, where: np.ndarray, player: Any) -> None:
         """Refuse actions of the games `where` that are illegal."""
@@ -237,10 +238,6 @@ def _masks(env: BatchEnv, info: Mapping[str, Any]) -> np.ndarray:
         return info["action_mask"]
     num_actions: int = env.single_action_space.n  # type: ignore[attr-defined]
     return np.ones((env.num_envs, num_actions), np.int8)
-
-
-def _rows(obs: Any, where: np.ndarray) -> Any:
-    return {name: part[where] for name, part in obs.items()} if isinstance(obs, dict) else obs[where]
 
 
 def _key(obs: Any, copy: int) -> bytes:

@@ -30,3 +30,8 @@ def copy_obs(buffer: np.ndarray) -> Any:
     """Return fresh arrays with the buffer's observations."""
     names = buffer.dtype.names
     return {name: buffer[name].copy() for name in names} if names else buffer.copy()
+
+
+def obs_rows(obs: Any, where: np.ndarray) -> Any:
+    """Return the observations of the copies `where` (an index or bool [N]), as they were handed out."""
+    return {name: part[where] for name, part in obs.items()} if isinstance(obs, dict) else obs[where]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.engine.observations import obs_rows
 from rlkit.environment import Environment
 from rlkit.learning.policy import Situation, decide
 
@@ -99,7 +100,7 @@ class PlanningOpponent:
         self, obs: Any, action_mask: np.ndarray, where: np.ndarray, uniforms: np.ndarray, draws: np.ndarray
     ) -> np.ndarray:
         actions = np.zeros(where.shape[0], np.int64)
-        situation = Situation(_rows(obs, where), action_mask[where], self.states[where], self.params)
+        situation = Situation(obs_rows(obs, where), action_mask[where], self.states[where], self.params)
         actions[where] = decide(self._policy, situation)
         return actions
 
@@ -113,7 +114,7 @@ def policy_opponent(policy: Any) -> Opponent:
         obs: Any, action_mask: np.ndarray, where: np.ndarray, uniforms: np.ndarray, draws: np.ndarray
     ) -> np.ndarray:
         actions = np.zeros(where.shape[0], np.int64)
-        rows = _rows(obs, where)
+        rows = obs_rows(obs, where)
         if hasattr(policy, "probabilities"):
             actions[where] = sample(policy.probabilities(rows, action_mask[where]), uniforms[where])
         else:
@@ -121,7 +122,3 @@ def policy_opponent(policy: Any) -> Opponent:
         return actions
 
     return opponent
-
-
-def _rows(obs: Any, where: np.ndarray) -> Any:
-    return {name: part[where] for name, part in obs.items()} if isinstance(obs, dict) else obs[where]
