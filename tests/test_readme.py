@@ -15,7 +15,13 @@ from rlkit.checking import CHECKS, check_environment
 from rlkit.cli import VERBS, main
 from rlkit.cli.settings import parse_settings
 from rlkit.cli.train import _parser
-from rlkit.registry import agent_names, environment_from_path, environment_names, find_environment
+from rlkit.registry import (
+    agent_names,
+    environment_from_path,
+    environment_names,
+    find_environment,
+    pretrained_folder,
+)
 from rlkit.run import Run
 
 ROOT = Path(rlkit.__file__).parent.parent
@@ -132,7 +138,9 @@ def test_every_command_parses(command, capsys):
     for flag, name in itertools.pairwise(args):
         if flag == "--policy" or (flag == "--against" and args[0] == "play"):
             is_program = len(shlex.split(name)) > 1
-            assert is_program or name in ("RUN", *find_environment(subject).yardstick.policies)
+            network = re.fullmatch(r"pretrained:(\w+)(@\d+)?", name)
+            known = ("RUN", *find_environment(subject).yardstick.policies)
+            assert is_program or name in known or (network and (pretrained_folder() / f"{network[1]}.json").exists())
 
 
 @pytest.mark.parametrize("page", PAGES)
