@@ -53,10 +53,10 @@ class BoardNetwork(nn.Module):
         num_blocks: of two layers each.
         kernel_size: "board": rows and columns of a window, and …
         channels: … what is seen in each.
-        head_size: units of the hidden layer before the value; and "conv": of that before the logits.
+        head_size: units of the hidden layer before the value.
 
     Raises:
-        ValueError: "conv" on observations that are no planes, or a kind that is neither.
+        ValueError: "conv" or "board" on observations that are no planes, or windows larger than the board.
     """
 
     def __init__(
