@@ -6,16 +6,17 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=6_000_000,
+        total_steps=6_500_000,
         level="openings",
         network="board",
         kernel_size=5,
         size=256,
+        num_blocks=3,
         history_size=81,
         minibatch_size=1024,
         learn_ratio=3.0,
         learner_plays=0.1,
-        window_size=500_000,
+        window_size=1_000_000,
         eval_interval=1_000_000,
         checkpoint_interval=2_000_000,
     ),

@@ -6,17 +6,20 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=8_000_000,
+        total_steps=13_000_000,
         level="openings",
         network="mlp",
         size=384,
+        num_blocks=3,
+        num_simulations=16,
+        num_fast_simulations=4,
         history_size=49,
         minibatch_size=1024,
         learn_ratio=3.0,
         learner_plays=0.1,
-        window_size=500_000,
-        eval_interval=1_000_000,
-        checkpoint_interval=2_000_000,
+        window_size=1_000_000,
+        eval_interval=2_000_000,
+        checkpoint_interval=4_000_000,
     ),
     "ppo": ppo.Config(
         total_steps=3_000_000,

@@ -6,16 +6,16 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=8_000_000,
+        total_steps=8_500_000,
         level="openings",
-        network="board",
-        kernel_size=3,
-        size=256,
+        network="mlp",
+        size=384,
+        num_blocks=3,
         history_size=80,
         minibatch_size=1024,
         learn_ratio=3.0,
         learner_plays=0.1,
-        window_size=500_000,
+        window_size=1_000_000,
         eval_interval=1_000_000,
         checkpoint_interval=2_000_000,
     ),
