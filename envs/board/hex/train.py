@@ -6,7 +6,7 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=13_000_000,
+        total_steps=11_500_000,
         level="openings",
         network="mlp",
         size=384,
