@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.engine.rng import streams
+from rlkit.engine.state import record_dtype
 
 UNKNOWN, HORIZON = 2, 3  # outcomes that are no proven value: not known yet; cut by the time limit, never expanded
 
@@ -20,7 +21,7 @@ STRATEGIES = {"puct": PUCT, "gumbel": GUMBEL}
 
 def node_dtype(num_actions: int) -> np.dtype:
     """Return the record of a node; A = `num_actions`. Its state lies in an array of its own."""
-    return _record(
+    return record_dtype(
         ("children", np.int32, num_actions),  # −1 where there is none yet
         ("visit_counts", np.int32, num_actions),
         ("q_values", np.float32, num_actions),  # meaningful where visited
@@ -41,7 +42,7 @@ def node_dtype(num_actions: int) -> np.dtype:
 
 def game_dtype(num_actions: int) -> np.dtype:
     """Return the record of a game: what a search has one of; A = `num_actions`."""
-    return _record(
+    return record_dtype(
         ("rng", np.uint64),  # the search's own random numbers, see rlkit.engine.rng
         ("num_nodes", np.int32),
         ("num_simulations", np.int32),  # done in this search
@@ -53,10 +54,6 @@ def game_dtype(num_actions: int) -> np.dtype:
         ("mask", np.int8, num_actions),  # legal actions at the leaf
         ("weights", np.float64, num_actions),  # scratch
     )
-
-
-def _record(*fields: tuple) -> np.dtype:
-    return np.dtype((np.record, np.dtype([*fields], align=True)))
 
 
 class Tree(NamedTuple):
@@ -78,7 +75,7 @@ def make_tree(rules_state: np.dtype, num_games: int, num_nodes: int, num_actions
     return Tree(nodes, np.zeros(shape, rules_state), games, np.zeros(num_games, rules_state))
 
 
-SETTINGS = _record(
+SETTINGS = record_dtype(
     ("strategy", np.int64),  # PUCT or GUMBEL
     ("c_puct", np.float64),  # weight of the prior in PUCT, for values scaled to [0, 1]
     ("fpu_reduction", np.float64),  # an unvisited action is worth the node's value less this

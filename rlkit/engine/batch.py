@@ -15,25 +15,18 @@ from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
+from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
 from rlkit.environment import Environment
 
 # The engine's notes on the episode each copy is in; with the state they are all that decides the future.
-EPISODE = np.dtype(
-    (
-        np.record,
-        np.dtype(
-            [
-                ("draw", np.uint64),  # random bits of this episode: which opponent of a pool
-                ("episode_return", np.float64),
-                ("episode_length", np.int32),  # our own steps
-                ("seat", np.int8),  # the player we are, +1 or −1; 0: every player
-                ("is_done", np.int8),  # waits for a reset
-                ("final_player", np.int8),  # who was to move when the last episode ended
-            ],
-            align=True,
-        ),
-    )
+EPISODE = record_dtype(
+    ("draw", np.uint64),  # random bits of this episode: which opponent of a pool
+    ("episode_return", np.float64),
+    ("episode_length", np.int32),  # our own steps
+    ("seat", np.int8),  # the player we are, +1 or −1; 0: every player
+    ("is_done", np.int8),  # waits for a reset
+    ("final_player", np.int8),  # who was to move when the last episode ended
 )
 
 MIN_SLICE = 256  # copies; below this a thread costs more than it saves

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.state import record_dtype
+
 
 def obs_buffer(space: spaces.Space, num_envs: int) -> np.ndarray:
     """Return a zeroed buffer [N, …] for `space`.
@@ -15,8 +17,7 @@ def obs_buffer(space: spaces.Space, num_envs: int) -> np.ndarray:
     if isinstance(space, spaces.Box):
         return np.zeros((num_envs, *space.shape), space.dtype)
     if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Box) for part in space.values()):
-        fields = [(key, part.dtype, part.shape) for key, part in space.items()]
-        return np.zeros(num_envs, np.dtype((np.record, np.dtype(fields, align=True))))
+        return np.zeros(num_envs, record_dtype(*((key, part.dtype, part.shape) for key, part in space.items())))
     raise ValueError(f"the observation space {space} must be a Box or a Dict of Boxes (encode the rest as numbers)")
 
 

@@ -15,10 +15,11 @@ from rlkit.engine import rng
 Field = Any  # a NumPy scalar type, or (scalar type, shape)
 
 
-def _record_dtype(fields: list[tuple]) -> np.dtype:
+def record_dtype(*fields: tuple) -> np.dtype:
+    """Return an aligned record dtype of `fields`, each (name, scalar type) or (name, scalar type, shape)."""
     # np.record around an aligned dtype gives attribute access in plain Python and compiled code alike;
     # np.dtype((np.record, fields), align=True) silently is not aligned.
-    return np.dtype((np.record, np.dtype(fields, align=True)))
+    return np.dtype((np.record, np.dtype([*fields], align=True)))
 
 
 def state_dtype(**fields: Field) -> np.dtype:
@@ -34,7 +35,7 @@ def state_dtype(**fields: Field) -> np.dtype:
             raise ValueError(f"state field {name!r} is the engine's own; choose another name")
     _check_names("state field", fields)
     declared = [(name, *(field if isinstance(field, tuple) else (field,))) for name, field in fields.items()]
-    return _record_dtype([*declared, ("rng", np.uint64), ("num_steps", np.int32)])
+    return record_dtype(*declared, ("rng", np.uint64), ("num_steps", np.int32))
 
 
 def params_dtype(**defaults: float) -> np.recarray:
@@ -48,7 +49,7 @@ def params_dtype(**defaults: float) -> np.recarray:
     _check_names("param", defaults)
     values = defaults or {"unused": 0}
     params = np.zeros(
-        1, _record_dtype([(k, np.int64 if isinstance(v, int) else np.float64) for k, v in values.items()])
+        1, record_dtype(*((k, np.int64 if isinstance(v, int) else np.float64) for k, v in values.items()))
     )
     for name, value in values.items():
         params[name] = value
