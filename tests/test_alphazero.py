@@ -9,9 +9,10 @@ import torch
 import rlkit
 from agents import alphazero
 from agents.alphazero import games, selfplay
+from agents.alphazero.cache import key_of, make_cache
 from agents.alphazero.network import BoardNetwork, Evaluator
 from agents.alphazero.selfplay import CHOICES, Group, make_samples
-from agents.alphazero.tree import make_settings
+from agents.alphazero.tree import GUMBEL, make_settings
 from rlkit.registry import resolve
 from rlkit.run import Run
 
@@ -82,7 +83,7 @@ def played(script, settings=(), history_size=9, **choices):
     defaults = {"num_simulations": 1, "num_fast_simulations": 1, "full_share": 1.0, "num_sampled_plies": 0}
     defaults |= {"adjudicate": 0, "search_value_share": 0.0}
     record = np.array([tuple((defaults | choices)[name] for name in CHOICES.names)], CHOICES)
-    group = Group(environment, env, 1, make_settings(**dict(settings)), record, 9, history_size, 1, seed=0)
+    group = Group(environment, env, 1, make_settings(**dict(settings)), record, 9, history_size, 1, 0, seed=0)
 
     def evaluate(obs):
         num_stones = int(obs.sum())
@@ -142,6 +143,42 @@ def test_a_game_may_end_where_its_value_is_proven():
 def test_a_long_game_is_cut_and_goes_on_in_the_searchs_value():
     samples, _ = played(WIN, history_size=3)
     assert samples.values == pytest.approx([-0.3, 0.3, -0.3])  # 0.3 for O, after three stones
+
+
+def test_remembered_evaluations_change_no_game():
+    """One player, twice, with and without a cache: the same samples of fewer evaluations; a full cache forgets."""
+    environment = rlkit.find_environment("tic_tac_toe")
+    env = rlkit.make_batch(environment, 1, opponent="self")
+    record = np.array([(16, 4, 0.5, 3, 1, 0.25)], CHOICES)
+    weights = np.random.default_rng(0).normal(size=(18, 10)).astype(np.float32)
+
+    def evaluate(obs):
+        outputs = obs.reshape(len(obs), -1) @ weights
+        return outputs[:, :9].copy(), np.tanh(outputs[:, 9])
+
+    def collected(cache_size):
+        settings = make_settings(strategy=GUMBEL, gumbel_scale=1.0)
+        group = Group(environment, env, 1, settings, record, 9, 9, 500, cache_size, seed=0)
+        found = []
+        for _ in range(2):
+            samples, counters = group.collect(evaluate)
+            found += [part.tobytes() for part in samples]
+        return found, *counters[[games.EVALUATIONS, games.RECALLED]].tolist()
+
+    none, few, many = (collected(size) for size in (0, 37, 4096))
+    assert none[0] == few[0] == many[0]
+    assert none[2] == 0 < few[2] < many[2]
+    assert none[1] == few[1] + few[2] == many[1] + many[2]
+    assert many[1] < none[1] / 2
+
+
+def test_keys_of_positions_differ():
+    boards = np.random.default_rng(0).integers(2, size=(20_000, 3, 3, 3)).astype(np.float32)
+    table = make_cache(0, 27, 9)
+    keys = {key_of(table, board) for board in boards}
+    assert len(keys) == len({board.tobytes() for board in boards})
+    few = {int(key) % 256 for key in keys}
+    assert len(few) == 256  # every place is used
 
 
 def test_cheap_searches_teach_no_policy():

@@ -104,7 +104,7 @@ def test_self_play_uses_the_search_bound_to_the_same_rules():
     bound = bind(games, rlkit.find_environment("tic_tac_toe").rules)
     lines = Path(bound.__file__).read_text().splitlines()
     assert len(lines) == len(Path(games.__file__).read_text().splitlines())
-    (search_line,) = [line for line in lines if "import backward, begin, expand, next_leaf" in line]
+    (search_line,) = [line for line in lines if "import backward, begin, disturb_root, expand" in line]
     search = sys.modules[search_line.split()[1]]
     assert search.__name__.startswith("rlkit_bound_search_tic_tac_toe_")
     assert bound.next_leaf is search.next_leaf

@@ -64,6 +64,7 @@ class Config:
     search_value_share: float = 0.25  # of the search's own value in the value to learn; the rest is the result
     history_size: int = 128  # plies of a game that are kept; longer games are cut there
     augment: bool = True  # learn each position under a random symmetry
+    cache_size: int = 65_536  # evaluations that a thread remembers while the network stays the same; 0: none
     iteration_samples: int = 8192  # positions played between two rounds of learning, at least
     window_size: int = 200_000  # latest positions that are learned from
     learn_ratio: float = 4.0  # times that each position is learned, on average
@@ -97,6 +98,8 @@ class Config:
         for name in ("full_share", "search_value_share", "average_decay", "dirichlet_share", "learner_plays"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be between 0 and 1")
+        if self.cache_size < 0:
+            raise ValueError(f"cache_size={self.cache_size} must be at least 0 (no cache)")
         if self.window_size < self.minibatch_size:
             raise ValueError(f"window_size={self.window_size} must be at least minibatch_size={self.minibatch_size}")
 
@@ -132,7 +135,7 @@ class Learner:
             Group(
                 environment, env, config.num_games, search_settings(environment, config), self_play_choices(config),
                 config.max_considered, config.history_size, round(config.iteration_samples * weight / sum(weights)),
-                seed * 1009 + i,
+                config.cache_size, seed * 1009 + i,
             )
             for i, weight in enumerate(weights)
         ]  # fmt: skip
@@ -230,6 +233,7 @@ def play_and_learn(learner: Learner) -> dict[str, float]:
     return figures | {
         "rollout/episode_length": counters[games.PLIES] / episodes,
         "rollout/proven": counters[games.PROVEN] / counters[games.PLIES],
+        "rollout/recalled": counters[games.RECALLED] / (counters[games.RECALLED] + counters[games.EVALUATIONS]),
         "simulations": counters[games.SIMULATIONS],
         "evaluations": counters[games.EVALUATIONS],
         "learn_share": (learned - start) / (time.perf_counter() - start),

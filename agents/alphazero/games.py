@@ -1,21 +1,22 @@
 """Self-play of N games at once, each at its own pace: compiled, and bound to the rules like the search.
 
 `advance` takes the network's evaluations of all games' leaves and goes on in each game until its next leaf
-waits: ends of games, proven values and moves on the way cost no evaluation, so every row of every network batch
-is of use. Finished games become samples to learn from.
+waits: ends of games, proven values, moves and leaves that the cache knows cost no evaluation on the way, so every
+row of every network batch is of use. Finished games become samples to learn from.
 
 Shapes: N games, T plies of a game kept, S samples, A actions.
 """
 
-from agents.alphazero.search import backward, begin, expand, next_leaf
-from agents.alphazero.selection import best_action, draw_gumbel, mix_dirichlet, root_policy
-from agents.alphazero.tree import GUMBEL, UNKNOWN
+from agents.alphazero.cache import key_of, recall, remember
+from agents.alphazero.search import backward, begin, disturb_root, expand, next_leaf
+from agents.alphazero.selection import best_action, root_policy
+from agents.alphazero.tree import UNKNOWN
 from rlkit.engine.interface import action_mask, observe, player, reset, step
 from rlkit.engine.jit import jit
 from rlkit.engine.rng import seed, uniform
 
-# What `counters` [8] add up.
-EPISODES, PLIES, SIMULATIONS, EVALUATIONS, FIRST_WINS, DRAWS, PROVEN, SAMPLES = range(8)
+# What `counters` [9] add up.
+EPISODES, PLIES, SIMULATIONS, EVALUATIONS, FIRST_WINS, DRAWS, PROVEN, SAMPLES, RECALLED = range(9)
 
 
 @jit
@@ -28,20 +29,29 @@ def start(tree, live, plays, history, params, settings, choices, seeds):
 
 @jit
 def advance(
-    tree, live, plays, history, samples, counters, params, settings, choices, schedules, logits, values, obs,
+    tree, live, plays, history, samples, cache, counters, params, settings, choices, schedules, logits, values, obs,
 ):  # fmt: skip
     """Take the evaluations, `logits` [N, A] and `values` [N], of the leaves in `obs`; go on to the next leaves."""
     for i in range(live.shape[0]):
         nodes, states, game, play = tree.nodes[i], tree.states[i], tree.games[i], plays[i]
         if play.is_waiting:
+            remember(cache, play.key, logits[i], values[i])
             expand(nodes, game, logits[i], values[i], settings[0])
             backward(nodes, game, settings[0])
             counters[EVALUATIONS] += 1
         play.is_waiting = 1
-        while not next_leaf(
-            nodes, states, game, params[0], settings[0], schedules[play.is_full], play.num_simulations, obs[i]
-        ):
-            _move(tree, live, plays, history, samples, counters, i, params[0], settings[0], choices[0])
+        while True:
+            while not next_leaf(
+                nodes, states, game, params[0], settings[0], schedules[play.is_full], play.num_simulations, obs[i]
+            ):
+                _move(tree, live, plays, history, samples, counters, i, params[0], settings[0], choices[0])
+            play.key = key_of(cache, obs[i])
+            known = recall(cache, play.key)
+            if known < 0 or (game.leaf == 0 and play.num_plies == 0):  # new games wait: at most one ends in a call
+                break
+            expand(nodes, game, cache.logits[known], cache.values[known], settings[0])
+            backward(nodes, game, settings[0])
+            counters[RECALLED] += 1
 
 
 @jit
@@ -128,10 +138,7 @@ def _begin_search(tree, live, plays, history, i, params, settings, choices, chil
     action_mask(live[i], params, history.masks[i, t])
     if is_known:
         root.value, root.mean, root.visits, root.num_open = value, value, 1, num_open
-        if settings.strategy != GUMBEL and settings.dirichlet_share > 0:
-            mix_dirichlet(root, game, settings)
-        elif settings.strategy == GUMBEL:
-            draw_gumbel(game)
+        disturb_root(root, game, settings)
     play.is_full = uniform(game) < choices.full_share
     play.num_simulations = choices.num_simulations if play.is_full else choices.num_fast_simulations
 

@@ -87,12 +87,13 @@ def reroot(nodes, states, game, settings, action, moved):
     game.num_nodes = count
     game.num_simulations = 0
     game.leaf = 0
-    _disturb_root(nodes[0], game, settings)
+    disturb_root(nodes[0], game, settings)
     return True
 
 
 @jit
-def _disturb_root(root, game, settings):
+def disturb_root(root, game, settings):
+    """Draw the noise of a search that begins, if it has any."""
     if root.outcome != UNKNOWN:
         return
     if settings.strategy == GUMBEL and settings.gumbel_scale > 0:
@@ -170,7 +171,7 @@ def expand(nodes, game, logits, value, settings):
         node.priors[action] = max(game.weights[action] / total, 1e-30) if game.mask[action] else -1.0
     node.num_open = num_legal
     if game.leaf == 0:
-        _disturb_root(node, game, settings)
+        disturb_root(node, game, settings)
 
 
 @jit_inline
@@ -185,7 +186,7 @@ def _expand_uniform(nodes, game, value, settings):
         node.priors[action] = prior if game.mask[action] else -1.0
     node.num_open = num_legal
     if game.leaf == 0:
-        _disturb_root(node, game, settings)
+        disturb_root(node, game, settings)
 
 
 @jit_inline

@@ -10,41 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.alphazero import games
+from agents.alphazero.cache import make_cache
 from agents.alphazero.network import Evaluator
 from agents.alphazero.tree import halving_schedule, make_tree
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.rng import streams
+from rlkit.engine.state import record_dtype
 from rlkit.environment import Environment
 
-CHOICES = np.dtype(
-    (
-        np.record,
-        np.dtype(
-            [
-                ("num_simulations", np.int64),  # of a full search
-                ("num_fast_simulations", np.int64),  # of the others, whose policy is not learned
-                ("full_share", np.float64),  # of searches that are full (playout cap randomisation, Wu 2019)
-                ("num_sampled_plies", np.int64),  # an action is drawn from the search's policy so long
-                ("adjudicate", np.int64),  # end a game whose value is proven
-                ("search_value_share", np.float64),  # of the search's value in the value to learn
-            ],
-            align=True,
-        ),
-    )
+CHOICES = record_dtype(
+    ("num_simulations", np.int64),  # of a full search
+    ("num_fast_simulations", np.int64),  # of the others, whose policy is not learned
+    ("full_share", np.float64),  # of searches that are full (playout cap randomisation, Wu 2019)
+    ("num_sampled_plies", np.int64),  # an action is drawn from the search's policy so long
+    ("adjudicate", np.int64),  # end a game whose value is proven
+    ("search_value_share", np.float64),  # of the search's value in the value to learn
 )
-PLAY = np.dtype(
-    (
-        np.record,
-        np.dtype(
-            [
-                ("num_plies", np.int32),  # in the history
-                ("num_simulations", np.int32),  # of the search at work
-                ("is_full", np.int8),
-                ("is_waiting", np.int8),  # its leaf has been observed
-            ],
-            align=True,
-        ),
-    )
+PLAY = record_dtype(
+    ("key", np.uint64),  # of the leaf that waits, in the cache
+    ("num_plies", np.int32),  # in the history
+    ("num_simulations", np.int32),  # of the search at work
+    ("is_full", np.int8),
+    ("is_waiting", np.int8),  # its leaf has been observed
 )
 
 
@@ -116,12 +103,13 @@ class Group:
         max_considered: root actions that sequential halving begins with.
         history_size: T; longer games are cut there.
         num_samples: at least as many are collected at a time.
+        cache_size: evaluations remembered within a collection.
         seed: decides all chance.
     """
 
     def __init__(
         self, environment: Environment, env: Any, num_games: int, settings: np.ndarray, choices: np.ndarray,
-        max_considered: int, history_size: int, num_samples: int, seed: int,
+        max_considered: int, history_size: int, num_samples: int, cache_size: int, seed: int,
     ):  # fmt: skip
         self.kernels = bind(games, environment.rules)
         self.params, self.settings, self.choices = env.params, settings, choices
@@ -141,7 +129,8 @@ class Group:
         )  # fmt: skip
         self.num_samples = num_samples
         self.samples = make_samples(num_samples + num_games * history_size, obs_shape, num_actions)
-        self.counters = np.zeros(8)
+        self.cache = make_cache(cache_size, int(np.prod(obs_shape)), num_actions)
+        self.counters = np.zeros(9)
         self.obs = np.zeros((num_games, *obs_shape), np.float32)
         self.evaluations = np.zeros((num_games, num_actions), np.float32), np.zeros(num_games, np.float32)
         with compiling(self.kernels, f"self-play of {environment.id}", "advance"):
@@ -153,13 +142,14 @@ class Group:
 
     def _advance(self) -> None:
         self.kernels.advance(
-            self.tree, self.live, self.plays, self.history, self.samples, self.counters, self.params,
-            self.settings, self.choices, self.schedules, *self.evaluations, self.obs,
+            self.tree, self.live, self.plays, self.history, self.samples, self.cache, self.counters,
+            self.params, self.settings, self.choices, self.schedules, *self.evaluations, self.obs,
         )  # fmt: skip
 
     def collect(self, evaluator: Evaluator) -> tuple[Samples, np.ndarray]:
         """Play until `num_samples` are there; return views of them and the counters (see games.py)."""
         self.counters[:] = 0
+        self.cache.keys[:] = 0  # the network is another one
         while self.counters[games.SAMPLES] < self.num_samples:
             self.evaluations = evaluator(self.obs)
             self._advance()
