@@ -11,12 +11,15 @@ import numpy as np
 from rlkit.engine.jit import jit
 from rlkit.engine.rng import streams
 
+EMPTY = -1
+_MASK = 0xFFFFFFFFFFFFFFFF  # keeps plain Python's integers to 64 bits, see rlkit.engine.rng
+
 
 class Cache(NamedTuple):
     """C places, each for the latest evaluation whose key falls there."""
 
     factors: np.ndarray  # [O] uint64, one for each number of an observation
-    keys: np.ndarray  # [C] uint64; 0: nothing yet
+    keys: np.ndarray  # [C] int64; EMPTY: nothing yet
     logits: np.ndarray  # [C, A] float32
     values: np.ndarray  # [C] float32
 
@@ -25,7 +28,7 @@ def make_cache(size: int, obs_size: int, num_actions: int) -> Cache:
     """Return an empty cache with `size` places; 0: one that never remembers."""
     return Cache(
         streams(0xCAC4E, obs_size),
-        np.zeros(size, np.uint64),
+        np.full(size, EMPTY, np.int64),
         np.zeros((size, num_actions), np.float32),
         np.zeros(size, np.float32),
     )
@@ -33,16 +36,17 @@ def make_cache(size: int, obs_size: int, num_actions: int) -> Cache:
 
 @jit
 def key_of(cache, obs):
-    """Return the key of an observation, never 0: multilinear hashing (Carter and Wegman 1979) of its bits.
+    """Return the key of an observation, at least 0: multilinear hashing (Carter and Wegman 1979) of its bits.
 
-    Two observations of an iteration share one with a probability of about 1 in 10^9: 10^5 of them in 64 bits.
+    Two observations of an iteration share one with a probability of about 1 in 10^9: 10^5 of them in 63 bits.
     """
     bits = obs.reshape(-1).view(np.uint32)
-    key = np.uint64(0)
+    key = int(cache.factors[0])
     for i in range(bits.shape[0]):
-        mixed = np.uint64(bits[i] ^ (bits[i] >> np.uint32(23)))  # the low bits of 1.0 are zeros
-        key += mixed * cache.factors[i]
-    return max(key, np.uint64(1))
+        number = int(bits[i]) & _MASK
+        number ^= (number >> 23) & (_MASK >> 23)  # the low bits of 1.0 are zeros
+        key = (key + number * int(cache.factors[i])) & _MASK
+    return key & (_MASK >> 1)  # fits a signed number
 
 
 @jit
@@ -50,7 +54,7 @@ def recall(cache, key):
     """Return the place of the evaluation with this key, or −1."""
     if cache.keys.shape[0] == 0:
         return -1
-    place = np.int64(key % np.uint64(cache.keys.shape[0]))
+    place = key % cache.keys.shape[0]
     return place if cache.keys[place] == key else -1
 
 
@@ -58,7 +62,7 @@ def recall(cache, key):
 def remember(cache, key, logits, value):
     """Keep an evaluation, `logits` [A] and `value`, in the place of an earlier one."""
     if cache.keys.shape[0] > 0:
-        place = np.int64(key % np.uint64(cache.keys.shape[0]))
+        place = key % cache.keys.shape[0]
         cache.keys[place] = key
         cache.logits[place] = logits
         cache.values[place] = value

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.alphazero import games
-from agents.alphazero.cache import make_cache
+from agents.alphazero.cache import EMPTY, make_cache
 from agents.alphazero.network import Evaluator
 from agents.alphazero.tree import halving_schedule, make_tree
 from rlkit.engine.bind import bind, compiling
@@ -27,7 +27,7 @@ CHOICES = record_dtype(
     ("search_value_share", np.float64),  # of the search's value in the value to learn
 )
 PLAY = record_dtype(
-    ("key", np.uint64),  # of the leaf that waits, in the cache
+    ("key", np.int64),  # of the leaf that waits, in the cache
     ("num_plies", np.int32),  # in the history
     ("num_simulations", np.int32),  # of the search at work
     ("is_full", np.int8),
@@ -149,7 +149,7 @@ class Group:
     def collect(self, evaluator: Evaluator) -> tuple[Samples, np.ndarray]:
         """Play until `num_samples` are there; return views of them and the counters (see games.py)."""
         self.counters[:] = 0
-        self.cache.keys[:] = 0  # the network is another one
+        self.cache.keys[:] = EMPTY  # the network is another one
         while self.counters[games.SAMPLES] < self.num_samples:
             self.evaluations = evaluator(self.obs)
             self._advance()
