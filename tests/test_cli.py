@@ -147,7 +147,7 @@ def test_version_and_no_arguments(capsys):
         ("play cartpole --against random", "has one player"),
         ("play tic_tac_toe --seat third", "invalid choice: 'third'"),
         ("play cartpole --simulations 8", "leave --against, --seat and --simulations out"),
-        ("play tic_tac_toe --simulations 8", "random play does not search: leave --simulations out"),
+        ("play tic_tac_toe --against random --simulations 8", "random play does not search: leave --simulations out"),
         ("watch tic_tac_toe --policy solver --simulations 8", "solver does not search: leave --simulations out"),
         ("play tic_tac_toe --against solvr", "did you mean 'solver'?"),
         ("play gymnasium:CartPole-v1", "only environments with rules"),
