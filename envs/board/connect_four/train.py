@@ -6,13 +6,14 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=1_900_000,
+        total_steps=2_700_000,
         level="openings",
         network="board",
         history_size=42,
         minibatch_size=1024,
         learn_ratio=3.0,
         learner_plays=0.1,
+        search_value_share=0.5,
         eval_interval=500_000,
         checkpoint_interval=1_000_000,
     ),
