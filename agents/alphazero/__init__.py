@@ -59,6 +59,7 @@ class Config:
     dirichlet_share: float = 0.25  # puct: share of the noise in the root's priors
     num_sampled_plies: int = 0  # an action is drawn from the search's policy for so many plies of a game
     gamma: float = 1.0  # discount a step
+    find_wins: bool = False  # each new leaf is searched for an action that wins at once
     # what is learned
     adjudicate: bool = True  # a game whose value is proven ends there
     search_value_share: float = 0.25  # of the search's own value in the value to learn; the rest is the result
@@ -144,7 +145,9 @@ class Learner:
     @property
     def player(self) -> NetworkPlayer:
         """The network as it stands, averaged, without a search."""
-        return NetworkPlayer(self.environment, self.params, self.average, self.spaces)
+        return NetworkPlayer(
+            self.environment, self.params, self.average, self.spaces, find_wins=self.config.find_wins
+        )
 
     def checkpoint(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return (tensors, facts)."""
@@ -190,6 +193,7 @@ def search_settings(environment: Any, config: Config) -> np.ndarray:
         strategy=STRATEGIES[config.strategy], c_puct=config.c_puct, fpu_reduction=config.fpu_reduction,
         c_visit=config.c_visit, c_scale=config.c_scale, gumbel_scale=1.0, dirichlet_alpha=config.dirichlet_alpha,
         dirichlet_share=config.dirichlet_share, gamma=config.gamma, max_steps=environment.max_steps or 0,
+        find_wins=config.find_wins,
     )  # fmt: skip
 
 
@@ -388,7 +392,8 @@ def player_of(environment: Any, config: Config, weights: Mapping[str, Tensor]) -
     spaces = environment.spaces(params)
     network = make_network(spaces, config)
     network.load_state_dict(weights)
-    return NetworkPlayer(environment, params, network.eval(), spaces).with_simulations(config.play_simulations)
+    player = NetworkPlayer(environment, params, network.eval(), spaces, find_wins=config.find_wins)
+    return player.with_simulations(config.play_simulations)
 
 
 def config_of(settings: Mapping[str, Any]) -> Config:

@@ -42,8 +42,9 @@ def advance(
         play.is_waiting = 1
         while True:
             while not next_leaf(
-                nodes, states, game, params[0], settings[0], schedules[play.is_full], play.num_simulations, obs[i]
-            ):
+                nodes, states, game, tree.playouts[i : i + 1], params[0], settings[0], schedules[play.is_full],
+                play.num_simulations, obs[i],
+            ):  # fmt: skip
                 _move(tree, live, plays, history, samples, counters, i, params[0], settings[0], choices[0])
             play.key = key_of(cache, obs[i])
             known = recall(cache, play.key)

@@ -27,10 +27,14 @@ class NetworkPlayer:
         network: what was learned.
         spaces: (observation space, action space) of one copy.
         seed: of the draws of `act(..., deterministic=False)`.
+        find_wins: of its searches, see `tree.SETTINGS`.
     """
 
-    def __init__(self, environment: Environment, params: np.record, network: BoardNetwork, spaces: Any, seed: int = 0):
-        self.network = network
+    def __init__(
+        self, environment: Environment, params: np.record, network: BoardNetwork, spaces: Any, seed: int = 0,
+        find_wins: bool = False,
+    ):  # fmt: skip
+        self.network, self._find_wins = network, find_wins
         self._environment, self._params, self._spaces = environment, params, spaces
         symmetries = environment.symmetries(params) if environment.symmetries else None
         self._evaluator = Evaluator(network)
@@ -41,7 +45,9 @@ class NetworkPlayer:
         """Return the same network with a search of `num_simulations` a move; 0: without."""
         if num_simulations == 0:
             return self
-        return SearchPlayer(self._environment, self._params, num_simulations, self._evaluate, self)
+        return SearchPlayer(
+            self._environment, self._params, num_simulations, self._evaluate, self, find_wins=self._find_wins
+        )
 
     def _chances(self, obs: np.ndarray, action_mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         logits, values = self._evaluate(np.ascontiguousarray(obs, np.float32))

@@ -189,6 +189,28 @@ def _expand_uniform(nodes, game, value, settings):
         disturb_root(node, game, settings)
 
 
+@jit
+def win_at_once(nodes, states, game, scratch, params, settings):
+    """Prove the leaf won if one of its actions, those of `game.mask`, ends the game so; return whether one does.
+
+    `scratch` is one record of the rules. Without this a search may never look at a win that the priors think
+    little of, and they do where games of strong players do not go.
+    """
+    node, state = nodes[game.leaf], states[game.leaf]
+    if not settings.find_wins or not game.is_two_player or node.outcome == HORIZON:
+        return False
+    for action in range(game.mask.shape[0]):
+        if game.mask[action]:
+            scratch[0] = state
+            reward, terminated = step(scratch[0], params, action)
+            if terminated and reward >= 1:
+                _expand_uniform(nodes, game, 1.0, settings)
+                node.edge_outcomes[action] = 1
+                _prove(node, 1)
+                return True
+    return False
+
+
 @jit_inline
 def backward(nodes, game, settings):
     """Carry the leaf's value to the root, and what is proven with it."""
@@ -248,18 +270,16 @@ def is_done(nodes, game, num_simulations):
 
 
 @jit
-def next_leaf(nodes, states, game, params, settings, schedule, num_simulations, obs):
+def next_leaf(nodes, states, game, scratch, params, settings, schedule, num_simulations, obs):
     """Simulate until a leaf waits for an evaluation, and observe it into `obs`; return False at the search's end."""
-    while nodes[0].visits > 0:
-        if is_done(nodes, game, num_simulations):
-            return False
-        if simulate(nodes, states, game, params, settings, schedule):
-            break
+    while nodes[0].visits == 0 or not is_done(nodes, game, num_simulations):
+        if nodes[0].visits == 0 or simulate(nodes, states, game, params, settings, schedule):
+            action_mask(states[game.leaf], params, game.mask)
+            if not win_at_once(nodes, states, game, scratch, params, settings):
+                observe(states[game.leaf], params, obs)
+                return True
         backward(nodes, game, settings)
-    leaf = states[game.leaf]
-    action_mask(leaf, params, game.mask)
-    observe(leaf, params, obs)
-    return True
+    return False
 
 
 @jit
@@ -268,8 +288,9 @@ def wait_for_leaves(tree, params, settings, schedule, num_simulations, obs, wait
     num_waiting = 0
     for i in range(waiting.shape[0]):
         waiting[i] = next_leaf(
-            tree.nodes[i], tree.states[i], tree.games[i], params[0], settings[0], schedule, num_simulations, obs[i]
-        )
+            tree.nodes[i], tree.states[i], tree.games[i], tree.playouts[i : i + 1], params[0], settings[0], schedule,
+            num_simulations, obs[i],
+        )  # fmt: skip
         num_waiting += waiting[i]
     return num_waiting
 
@@ -288,14 +309,13 @@ def search_alone(tree, params, settings, schedule, num_simulations, evaluator):
     """Search all games without a network: leaves are worth 0 (UNIFORM) or one game of random play (ROLLOUT)."""
     param, setting = params[0], settings[0]
     for i in range(tree.games.shape[0]):
-        nodes, states, game = tree.nodes[i], tree.states[i], tree.games[i]
+        nodes, states, game, scratch = tree.nodes[i], tree.states[i], tree.games[i], tree.playouts[i : i + 1]
         while nodes[0].visits == 0 or not is_done(nodes, game, num_simulations):
             if nodes[0].visits == 0 or simulate(nodes, states, game, param, setting, schedule):
                 action_mask(states[game.leaf], param, game.mask)
-                value = 0.0
-                if evaluator == ROLLOUT:
-                    value = _rollout(states[game.leaf], tree.playouts[i : i + 1], game, param, setting)
-                _expand_uniform(nodes, game, value, setting)
+                if not win_at_once(nodes, states, game, scratch, param, setting):
+                    value = _rollout(states[game.leaf], scratch, game, param, setting) if evaluator == ROLLOUT else 0.0
+                    _expand_uniform(nodes, game, value, setting)
             backward(nodes, game, setting)
 
 

@@ -62,7 +62,7 @@ class Tree(NamedTuple):
     nodes: np.ndarray  # [N, M] `node_dtype`
     states: np.ndarray  # [N, M] the rules' records
     games: np.ndarray  # [N] `game_dtype`
-    playouts: np.ndarray  # [N] the rules' records, scratch for random play from a leaf
+    playouts: np.ndarray  # [N] the rules' records, scratch for plies from a leaf on
 
 
 def make_tree(rules_state: np.dtype, num_games: int, num_nodes: int, num_actions: int, seed: int) -> Tree:
@@ -86,6 +86,7 @@ SETTINGS = record_dtype(
     ("dirichlet_share", np.float64),  # … and its share of the prior; 0: none
     ("gamma", np.float64),  # discount a step
     ("max_steps", np.int64),  # of an episode; 0: no limit
+    ("find_wins", np.int64),  # games of two: each new leaf is searched for an action that wins at once
 )
 
 
@@ -98,7 +99,7 @@ def make_settings(**values: float) -> np.ndarray:
     defaults = {
         "strategy": PUCT, "c_puct": 1.25, "fpu_reduction": 0.1, "c_visit": 50.0, "c_scale": 1.0,
         "gumbel_scale": 0.0, "dirichlet_alpha": 1.0, "dirichlet_share": 0.0,
-        "gamma": 1.0, "max_steps": 0,
+        "gamma": 1.0, "max_steps": 0, "find_wins": 0,
     }  # fmt: skip
     unknown = values.keys() - defaults.keys()
     if unknown:
