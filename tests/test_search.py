@@ -13,7 +13,12 @@ from tiny_environments import run_python
 from agents.alphazero.tree import GUMBEL, HORIZON, PUCT, ROLLOUT, UNKNOWN, halving_schedule, make_settings
 from rlkit.engine.state import states_equal
 
-STRATEGIES = {"puct": {"strategy": PUCT}, "gumbel": {"strategy": GUMBEL, "gumbel_scale": 1.0}}
+STRATEGIES = {
+    "puct": {"strategy": PUCT},
+    "gumbel": {"strategy": GUMBEL, "gumbel_scale": 1.0},
+    "puct_finds_wins": {"strategy": PUCT, "find_wins": 1},
+    "gumbel_finds_wins": {"strategy": GUMBEL, "gumbel_scale": 1.0, "find_wins": 1},
+}
 few_examples = settings(max_examples=15, deadline=None, derandomize=True)
 positions = {"seed": st.integers(0, 1000), "num_plies": st.integers(0, 40)}
 
@@ -76,7 +81,8 @@ def check(found):
             assert node["edge_outcomes"][action] == proven
         untried = node["children"] < 0
         assert (node["visit_counts"][untried] == 0).all()
-        assert (node["edge_outcomes"][untried] == UNKNOWN).all()
+        unvisited = set(node["edge_outcomes"][untried].tolist())
+        assert unvisited <= ({UNKNOWN, 1} if found.settings["find_wins"][0] else {UNKNOWN})
         assert abs(node["mean"]) <= 1
         if node["outcome"] == UNKNOWN:
             assert node["visits"] == 1 + node["visit_counts"].sum()  # its own evaluation, and what went on from it
@@ -215,7 +221,7 @@ def test_every_nodes_state_is_what_the_rules_in_plain_python_make_of_its_actions
                 is_terminal=[is_terminal(node) for node in found.nodes], **links,
             )  # fmt: skip
     done = run_python(REPLAY, *sorted(tmp_path.iterdir()), NUMBA_DISABLE_JIT="1")
-    assert [int(line) > 20 for line in done.stdout.split()] == [True] * 12
+    assert [int(line) > 20 for line in done.stdout.split()] == [True] * len(GAMES) * len(STRATEGIES)
 
 
 def test_a_choice_among_actions_of_no_prior_is_still_a_choice():

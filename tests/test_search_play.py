@@ -49,15 +49,34 @@ FORCED = {
 }
 
 
+@pytest.mark.parametrize(("find_wins", "num_simulations"), [(0, 30_000), (1, 5_000)])
 @pytest.mark.parametrize("strategy", [PUCT, GUMBEL])
 @pytest.mark.parametrize("name", FORCED)
-def test_forced_wins_are_proven_and_others_stopped(name, strategy):
+def test_forced_wins_are_proven_and_others_stopped(name, strategy, find_wins, num_simulations):
     for moves, expected, proven in FORCED[name]:
         environment, states, params = play(name, moves)
-        found = Search(environment, states, params, num_nodes=30_002, strategy=strategy, schedule=(26, 30_000))
-        assert found.run(30_000).best in expected, moves
+        found = Search(
+            environment, states, params, num_nodes=30_002, schedule=(26, num_simulations), strategy=strategy,
+            find_wins=find_wins,
+        )  # fmt: skip
+        assert found.run(num_simulations).best in expected, moves
         assert found.root["outcome"] == proven, moves
         assert found.line()[0] == found.best
+
+
+def test_wins_are_found_where_no_prior_points():
+    """The shortest wipe-out in Othello: f5 d6 c5 f4 e7 f6 g5 e6, and Black's e3 turns White's last discs."""
+    blunder, wipe_out = 44, 20
+    moves = (37, 43, 34, 29, 52, 45, 38)
+    environment, states, params = play("othello", moves)
+    for find_wins, outcome in ((0, UNKNOWN), (1, -1)):
+        found = Search(environment, states, params, find_wins=find_wins).run(20)
+        assert found.root["visit_counts"][blunder] > 0
+        assert found.root["edge_outcomes"][blunder] == outcome
+    environment, states, params = play("othello", (*moves, blunder))
+    found = Search(environment, states, params, find_wins=1)
+    found.run_with(1, lambda obs: pytest.fail("a proven position needs no evaluation"))
+    assert (found.root["outcome"], found.best, found.line()) == (1, wipe_out, [wipe_out])
 
 
 # White and Black have one liberty each, a and b: who moves first takes the other's stones.
@@ -113,10 +132,15 @@ def test_tic_tac_toe_is_proven_a_draw():
 
 
 @few_examples
-@given(seed=st.integers(0, 10_000), num_plies=st.integers(24, 40), strategy=st.sampled_from([PUCT, GUMBEL]))
-def test_what_is_proven_in_connect_four_is_what_the_solver_says(seed, num_plies, strategy):
+@given(
+    seed=st.integers(0, 10_000), num_plies=st.integers(24, 40), strategy=st.sampled_from([PUCT, GUMBEL]),
+    find_wins=st.integers(0, 1),
+)  # fmt: skip
+def test_what_is_proven_in_connect_four_is_what_the_solver_says(seed, num_plies, strategy, find_wins):
     environment, states, params = random_position("connect_four", seed, num_plies)
-    found = Search(environment, states, params, num_nodes=4002, strategy=strategy, schedule=(7, 4000)).run(4000)
+    found = Search(
+        environment, states, params, num_nodes=4002, schedule=(7, 4000), strategy=strategy, find_wins=find_wins
+    ).run(4000)
     obs = np.zeros((2, 6, 7), np.float32)
     environment.rules.observe(states[0], params[0], obs)
     exact = solver.move_scores(connect_four.position_of(obs))

@@ -145,9 +145,7 @@ class Learner:
     @property
     def player(self) -> NetworkPlayer:
         """The network as it stands, averaged, without a search."""
-        return NetworkPlayer(
-            self.environment, self.params, self.average, self.spaces, find_wins=self.config.find_wins
-        )
+        return NetworkPlayer(self.environment, self.params, self.average, self.spaces, find_wins=self.config.find_wins)
 
     def checkpoint(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return (tensors, facts)."""
