@@ -86,10 +86,10 @@ def test_the_opening():
     env = rlkit.make(OTHELLO, opponent="self")
     obs, info = env.reset(seed=0)
     assert (info["player"], legal_names(info)) == (1, "d3 c4 f5 e6")
-    assert [cells(plane) for plane in obs] == ["e4 d5", "d4 e5"]
+    assert [cells(plane) for plane in obs] == ["e4 d5", "d4 e5", "d3 c4 f5 e6", "e3 f4 c5 d6"]
     obs, reward, terminated, _, info = env.step(ACTION_NAMES.index("f5"))
     assert (reward, terminated, info["player"], legal_names(info)) == (0.0, False, -1, "f4 d6 f6")
-    assert [cells(plane) for plane in obs] == ["d4", "e4 d5 e5 f5"]
+    assert [cells(plane) for plane in obs] == ["d4", "e4 d5 e5 f5", "f4 d6 f6", "c3 d3 c4"]
 
 
 FLIPS = [

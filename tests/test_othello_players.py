@@ -59,7 +59,7 @@ def late_positions(num_empty, count):
     """Return positions with so few empty cells, uint64 [count, 2], from uniformly random play."""
     env = rlkit.make_batch(OTHELLO, 1000, opponent="self", max_random_plies=62)
     obs, _ = env.reset(seed=5)
-    chosen = obs.sum(axis=(1, 2, 3)) == 64 - num_empty
+    chosen = obs[:, :2].sum(axis=(1, 2, 3)) == 64 - num_empty
     assert chosen.sum() >= count
     return positions_of(obs[chosen])[:count]
 
@@ -154,13 +154,13 @@ def test_the_player_takes_a_best_move():
 
 
 def test_greedy_turns_most():
-    obs = np.zeros((2, 8, 8), np.float32)
+    obs = np.zeros((4, 8, 8), np.float32)
     obs[1, 0, [1, 2, 6]] = obs[1, 7, 1:7] = 1  # b1 c1 g1 and b8 to g8 are the other's
     obs[0, 0, [3, 5]] = obs[0, 7, 7] = 1  # d1, f1 and h8 our own
     assert ACTION_NAMES[greedy().act(obs)] == "a8"
     obs[:, 7] = 0
     assert ACTION_NAMES[greedy().act(obs)] == "a1"
-    assert greedy().act(np.zeros((2, 8, 8), np.float32)) == 64
+    assert greedy().act(np.zeros((4, 8, 8), np.float32)) == 64
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_the_sets_of_endgames_are_disjoint_and_of_one_size():
     assert len(np.unique(everything, axis=0)) == len(everything)
     for found in (tune, test):
         assert len(found.obs) > 1800
-        assert (found.obs.sum(axis=(1, 2, 3)) == 54).all()
+        assert (found.obs[:, :2].sum(axis=(1, 2, 3)) == 54).all()
         assert ((found.values > -2) == (found.action_mask == 1)).all()
         assert 350 < found.is_decisive.sum() < 550
         assert set(found.values.max(axis=1).tolist()) == {-1, 0, 1}
@@ -231,7 +231,7 @@ def test_facts_near_the_end_are_exact():
     env = rlkit.make(OTHELLO, opponent="self")
     obs, info = env.reset(seed=0)
     moves = ""
-    while obs.sum() < 60:
+    while obs[:2].sum() < 60:
         action = int(policy.act(obs, info["action_mask"]))
         moves += ACTION_NAMES[action] if action < 64 else ""
         obs, _, terminated, _, info = env.step(action)

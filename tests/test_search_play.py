@@ -157,9 +157,9 @@ def test_othellos_last_plies_are_proven(strategy):
     for seed in range(20):
         environment, states, params = random_position("othello", seed, 54)
         found = Search(environment, states, params, num_nodes=6002, strategy=strategy, schedule=(16, 6000)).run(6000)
-        obs, scores = np.zeros((1, 2, 8, 8), np.float32), np.zeros((1, 65), np.int64)
+        obs, scores = np.zeros((1, 4, 8, 8), np.float32), np.zeros((1, 65), np.int64)
         environment.rules.observe(states[0], params[0], obs[0])
-        num_empty = int(64 - obs.sum())
+        num_empty = int(64 - obs[0, :2].sum())
         othello.compiled().score_moves(othello.positions_of(obs), num_empty, 1, scores, othello_search.new_memory())
         legal = scores[0] != othello_search.ILLEGAL
         exact = np.sign(scores[0])

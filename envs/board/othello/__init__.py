@@ -1,8 +1,8 @@
 """Othello: enclose the other's discs between your own and they turn; more discs at the end win.
 
 Observation
-    Box float32 [2, 8, 8] of 0/1 planes, from the side to move: own discs, the other's discs. Row 0 is row 1 of the
-    board, column 0 is column a.
+    Box float32 [4, 8, 8] of 0/1 planes, from the side to move: own discs, the other's discs, where the mover may play,
+    where the other side could if it were to move. Row 0 is row 1 of the board, column 0 is column a.
 
 Action
     Discrete(65): the cell, row × 8 + column (a1 is 0, h8 is 63), or 64 to pass. Legal: empty cells that enclose at
@@ -37,11 +37,11 @@ from rlkit.environment import Environment, Vertices
 ENVIRONMENT = Environment(
     package=__name__,
     id="rlkit/Othello-v0",
-    observation_space=spaces.Box(0.0, 1.0, (2, 8, 8)),
+    observation_space=spaces.Box(0.0, 1.0, (4, 8, 8)),
     action_space=spaces.Discrete(65),
     num_players=2,
     # Four of the square's eight: a quarter turn and a mirror exchange the colours of the first four discs.
-    symmetries=lambda params: of_board(2, 8, 8, DIAGONALS, num_others=1),
+    symmetries=lambda params: of_board(4, 8, 8, DIAGONALS, num_others=1),
     gtp=lambda params: Vertices(8, 8, ("pass",), from_top=True),
     metrics=("discs",),
     levels={"standard": {}, "openings": {"max_random_plies": 20}},

@@ -33,7 +33,7 @@ class Endgames:
 
     @property
     def obs(self) -> np.ndarray:
-        """[B, 2, 8, 8] float32."""
+        """[B, 4, 8, 8] float32."""
         return self.situation.obs
 
     @property
@@ -69,7 +69,7 @@ def _play(seed: int) -> Situation:
     found_obs, found_masks, states = np.zeros_like(obs), np.zeros_like(info["action_mask"]), env.states.copy()
     for _ in range(_MAX_STEPS):
         mask = info["action_mask"]
-        is_new = (obs.sum(axis=(1, 2, 3)) == 64 - NUM_EMPTY) & (mask.sum(axis=1) > 1) & ~found_masks.any(axis=1)
+        is_new = (obs[:, :2].sum(axis=(1, 2, 3)) == 64 - NUM_EMPTY) & (mask.sum(axis=1) > 1) & ~found_masks.any(axis=1)
         found_obs[is_new], found_masks[is_new], states[is_new] = obs[is_new], mask[is_new], env.states[is_new]
         at_random = (rng.random(mask.shape) * mask).argmax(axis=1)
         obs, *_, info = env.step(np.where(rng.random(NUM_GAMES) < _RANDOM_SHARE, at_random, rule.act(obs)))

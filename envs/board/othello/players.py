@@ -11,7 +11,7 @@ from envs.board.othello import search
 from rlkit.engine.bind import bind
 from rlkit.learning.policy import FunctionPolicy
 
-_SPACE = spaces.Box(0.0, 1.0, (2, 8, 8))
+_SPACE = spaces.Box(0.0, 1.0, (4, 8, 8))
 
 
 @functools.cache
@@ -21,8 +21,8 @@ def compiled() -> ModuleType:
 
 
 def positions_of(obs: np.ndarray) -> np.ndarray:
-    """Return observations [B, 2, 8, 8] as bitboards (own, other), uint64 [B, 2]."""
-    cells = np.asarray(obs).reshape(len(obs), 2, 64) > 0.5
+    """Return observations [B, 4, 8, 8] as bitboards (own, other), uint64 [B, 2]."""
+    cells = np.asarray(obs)[:, :2].reshape(len(obs), 2, 64) > 0.5
     return np.packbits(cells, axis=-1, bitorder="little").view("<u8")[..., 0].astype(np.uint64)
 
 

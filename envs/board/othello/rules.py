@@ -14,6 +14,7 @@ from rlkit.engine.state import params_dtype, state_dtype
 SIZE = 8
 CELLS = SIZE * SIZE
 PASS = CELLS
+NUM_PLANES = 4  # of an observation
 FIRST, SECOND = 1, -1  # black and white; black begins
 
 # (distance of neighbours in a line, where discs of such lines can be enclosed: not at the ends of the line).
@@ -165,10 +166,13 @@ def step(state, params, action):
 def observe(state, params, obs):
     side = 0 if state.player == FIRST else 1
     own, other = to_int(state.discs[side]), to_int(state.discs[1 - side])
+    legal, theirs = to_int(state.legal), legal_moves(other, own)
     flat = obs.flat
-    for cell in range(obs.size // 2):  # a bound unknown to the compiler: it keeps one loop and vectorises it
+    for cell in range(obs.size // NUM_PLANES):  # a bound unknown to the compiler: it keeps one loop and vectorises it
         flat[cell] = (own >> cell) & 1
         flat[CELLS + cell] = (other >> cell) & 1
+        flat[2 * CELLS + cell] = (legal >> cell) & 1
+        flat[3 * CELLS + cell] = (theirs >> cell) & 1
 
 
 @jit

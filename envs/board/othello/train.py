@@ -6,8 +6,9 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=8_500_000,
+        total_steps=9_500_000,
         level="openings",
+        find_wins=True,  # wipe-outs: strong games never show one, so the priors do not know them
         network="mlp",
         size=384,
         num_blocks=3,
