@@ -6,17 +6,22 @@ from agents import alphazero, ppo
 
 RECIPES = {
     "alphazero": alphazero.Config(
-        total_steps=4_000_000,
-        num_games=128,
+        total_steps=8_500_000,
+        num_games=256,
         level="openings",
+        num_simulations=16,
+        num_fast_simulations=4,
+        search_value_share=0.5,
         network="board",
         kernel_size=3,
+        channels=32,
         size=384,
+        num_blocks=3,
         history_size=162,
         minibatch_size=1024,
         learn_ratio=3.0,
-        learner_plays=0.1,
-        window_size=300_000,
+        learner_plays=0.0,  # learning fills its thread
+        window_size=400_000,
         eval_interval=1_000_000,
         checkpoint_interval=2_000_000,
     ),
