@@ -197,7 +197,7 @@ def win_at_once(nodes, states, game, scratch, params, settings):
     little of, and they do where games of strong players do not go.
     """
     node, state = nodes[game.leaf], states[game.leaf]
-    if not settings.find_wins or not game.is_two_player or node.outcome == HORIZON:
+    if not game.is_two_player or node.outcome == HORIZON:
         return False
     for action in range(game.mask.shape[0]):
         if game.mask[action]:
@@ -275,7 +275,7 @@ def next_leaf(nodes, states, game, scratch, params, settings, schedule, num_simu
     while nodes[0].visits == 0 or not is_done(nodes, game, num_simulations):
         if nodes[0].visits == 0 or simulate(nodes, states, game, params, settings, schedule):
             action_mask(states[game.leaf], params, game.mask)
-            if not win_at_once(nodes, states, game, scratch, params, settings):
+            if not (settings.find_wins and win_at_once(nodes, states, game, scratch, params, settings)):
                 observe(states[game.leaf], params, obs)
                 return True
         backward(nodes, game, settings)
@@ -313,7 +313,7 @@ def search_alone(tree, params, settings, schedule, num_simulations, evaluator):
         while nodes[0].visits == 0 or not is_done(nodes, game, num_simulations):
             if nodes[0].visits == 0 or simulate(nodes, states, game, param, setting, schedule):
                 action_mask(states[game.leaf], param, game.mask)
-                if not win_at_once(nodes, states, game, scratch, param, setting):
+                if not (setting.find_wins and win_at_once(nodes, states, game, scratch, param, setting)):
                     value = _rollout(states[game.leaf], scratch, game, param, setting) if evaluator == ROLLOUT else 0.0
                     _expand_uniform(nodes, game, value, setting)
             backward(nodes, game, setting)
