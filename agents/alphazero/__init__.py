@@ -134,8 +134,9 @@ class Learner:
         weights = [config.learner_plays if config.threads > 1 else 1.0] + [1.0] * (config.threads - 1)
         self.groups = [
             Group(
-                environment, env, config.num_games, search_settings(environment, config), self_play_choices(config),
-                config.max_considered, config.history_size, round(config.iteration_samples * weight / sum(weights)),
+                environment, env, config.num_games if weight > 0 else 1,  # one that is never played
+                search_settings(environment, config), self_play_choices(config), config.max_considered,
+                config.history_size, round(config.iteration_samples * weight / sum(weights)),
                 config.cache_size, seed * 1009 + i,
             )
             for i, weight in enumerate(weights)
