@@ -8,6 +8,7 @@ without a network; `wait_for_leaves` and `take_evaluations` are the two halves o
 - Ends are exact. In games of two, proven wins and losses climb the tree (MCTS-Solver, Winands et al. 2008): a
   node with a winning action is won, one whose actions are all proven has the best of their values. What is
   proven is not visited again, and a node is worth at least the best that is proven of its actions.
+  With `find_wins` a new leaf that has a winning action is proven before anything is evaluated.
 - One player: values may have any scale, so they are scaled by the least and greatest seen (MuZero,
   Schrittwieser et al. 2020). Rewards on the way and a discount count. A leaf at the time limit is evaluated
   and never expanded.
@@ -310,6 +311,7 @@ def search_alone(tree, params, settings, schedule, num_simulations, evaluator):
     param, setting = params[0], settings[0]
     for i in range(tree.games.shape[0]):
         nodes, states, game, scratch = tree.nodes[i], tree.states[i], tree.games[i], tree.playouts[i : i + 1]
+        # As `next_leaf`, written out: a function that both call, inlined or not, costs a quarter of the speed.
         while nodes[0].visits == 0 or not is_done(nodes, game, num_simulations):
             if nodes[0].visits == 0 or simulate(nodes, states, game, param, setting, schedule):
                 action_mask(states[game.leaf], param, game.mask)
