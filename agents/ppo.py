@@ -58,12 +58,12 @@ class Config:
     normalize_obs: bool = False  # by running mean and variance
     normalize_returns: bool = False  # rewards over the running deviation of returns
     initial_log_std: float = 0.0  # of continuous actions
-    network: Literal["mlp", "board"] = "mlp"  # board: a convolution over [planes, rows, columns] first
-    hidden_sizes: tuple[int, ...] = (64, 64)  # of the perceptrons; board: the layer after the convolutions
+    network: Literal["mlp", "board", "rows"] = "mlp"  # board: a convolution first; rows: the same for each of a list
+    hidden_sizes: tuple[int, ...] = (64, 64)  # of the perceptrons; board, rows: the first is the width of layers
     activation: Literal["tanh", "relu", "silu"] = "tanh"  # of the perceptrons
     channels: int = 64  # board: of the convolution
     kernel_size: int = 4  # board: rows and columns of the convolution's windows
-    num_layers: int = 1  # board: layers with skip connections after the first of hidden_sizes
+    num_layers: int = 1  # board, rows: layers with skip connections after the first of hidden_sizes
     opponent: str = "self"  # games of two: self, pool (of past selves), random, a yardstick's policy, a run
     pool_size: int = 8  # opponent=pool: past selves in the pool
     pool_interval: int = 200_000  # opponent=pool: steps between additions to it
@@ -83,6 +83,8 @@ class Config:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.opponent == "pool" and self.normalize_obs:
             raise ValueError("normalize_obs cannot be combined with opponent=pool; leave one of them out")
+        if self.network == "rows" and self.normalize_obs:
+            raise ValueError("normalize_obs cannot be combined with network=rows; leave one of them out")
         if self.rollout_size % self.minibatch_size:
             raise ValueError(
                 f"minibatch_size={self.minibatch_size} must divide num_envs × num_steps = {self.rollout_size}"
@@ -368,22 +370,36 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
     return figures
 
 
-def load(run: Any, environment: Any) -> NetworkPolicy:
-    """Return the best policy of the newest checkpoint of `run` (the last, if none was judged)."""
+def load(run: Any, environment: Any, params: np.record | None = None) -> NetworkPolicy:
+    """Return the best policy of the newest checkpoint of `run` (the last, if none was judged).
+
+    Args:
+        run: a `rlkit.run.Run`, or what stands for one.
+        environment: what it was trained on.
+        params: to act under; None: those it was trained under.
+
+    Raises:
+        ValueError: its network does not fit the spaces under `params`.
+    """
     checkpoint = run.load()
     config = replace(config_of(run.config), device="cpu")  # wherever it was trained
-    env = make_batch(
-        environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self")
-    )
-    shape = flat_obs_shape(env.single_observation_space)
-    network = _network(shape, env.single_action_space, config)
+    spaces = environment.spaces(params) if params is not None else _spaces(environment, config)
+    shape = flat_obs_shape(spaces[0])
+    network = _network(shape, spaces[1], config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
-    network.load_state_dict(saving.part(checkpoint.tensors, kept))
+    saving.load_weights(network, saving.part(checkpoint.tensors, kept))
     moments = RunningMoments(shape) if config.normalize_obs else None
     if moments is not None:
         moments.restore(saving.part(checkpoint.tensors, "best_moments" if kept == "best" else "moments.obs"))
+    return NetworkPolicy(network, moments, spaces[0], spaces[1], seed=run.seed)
+
+
+def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:
+    env = make_batch(
+        environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self")
+    )
     env.close()
-    return NetworkPolicy(network, moments, env.single_observation_space, env.single_action_space, seed=run.seed)
+    return env.single_observation_space, env.single_action_space
 
 
 def config_of(settings: Mapping[str, Any]) -> Config:

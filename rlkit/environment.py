@@ -84,6 +84,9 @@ class Environment:
             so that no engine can play it.
         metrics: names of the figures that `metrics` of the rules writes at the end of an episode.
         levels: named presets of params.
+        instance: a function that returns the params of a level that is not in `levels`, by the id of a published
+            instance or the path of a file; it raises ValueError, in a sentence, where there is none. None: levels
+            are all there is.
         illegal_reward: reward of a masked action, which ends the episode.
         solved_return: mean return at which people call the task solved, if there is such a convention.
         frame_seconds: seconds between frames when watched at normal speed.
@@ -98,7 +101,8 @@ class Environment:
     symmetries: Callable[[np.record], Symmetries] | None = None
     gtp: Callable[[np.record], Vertices] | None = None
     metrics: tuple[str, ...] = ()
-    levels: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: {"standard": {}})
+    levels: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"standard": {}})
+    instance: Callable[[str], Mapping[str, Any]] | None = None
     illegal_reward: float = -1.0
     solved_return: float | None = None
     frame_seconds: float = 0.5
@@ -136,14 +140,18 @@ class Environment:
         return hasattr(self.rules, "action_mask")
 
     def params(self, level: str = "standard", **changes: float) -> np.recarray:
-        """Return the params record [1] of a level with `changes` applied.
+        """Return the params record [1] of a level, or of an instance, with `changes` applied.
 
         Raises:
             ValueError: unknown level or param, or a value that is not a number of its kind.
         """
-        if level not in self.levels:
+        if level in self.levels:
+            preset = self.levels[level]
+        elif self.instance is not None:
+            preset = self.instance(level)
+        else:
             raise ValueError(f"{self.name} has no level {level!r}; there are: {', '.join(self.levels)}")
-        return make_params(self.rules.PARAMS, self.levels[level], changes)
+        return make_params(self.rules.PARAMS, preset, changes)
 
     def spaces(self, params: np.record) -> tuple[spaces.Space, spaces.Space]:
         """Return (observation space, action space) of one copy under `params`."""

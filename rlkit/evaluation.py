@@ -27,6 +27,8 @@ class Yardstick:
             flag asks for the final figure; without it positions kept for tuning are used, where there are such.
         explain: for `rlkit yardstick ENV`: the reference for given moves or in general, as JSON-able facts.
         positions: labelled positions by the name of a set, or of a file: `rlkit evaluate --positions`.
+        gap: the metric, smaller is better, in which reports tell by how much an episode misses the reference's figure
+            in the same episode, as a share of it; None: there is none.
         conversion: of (policy, number of games, seed): the share of won positions that the policy wins against the
             reference.
     """
@@ -36,6 +38,7 @@ class Yardstick:
     score: Callable[[Policy, bool], dict[str, float]] | None = None
     explain: Callable[[str], dict[str, Any]] | None = None
     positions: Callable[[str], Positions] | None = None
+    gap: str | None = None
     conversion: "Callable[[Policy, int, int], Estimate] | None" = None
 
 
@@ -82,6 +85,23 @@ def run_episodes(
             break
     env.close()
     return Episodes(returns, lengths, metrics)
+
+
+def best_episodes(
+    environment: Any, policy: Policy, num_samples: int, num_episodes: int, seed: int, **options: Any
+) -> Episodes:
+    """Draw each episode `num_samples` times from the policy and return the tries of the highest returns.
+
+    Of use where the same decisions always have the same outcome, so that the best try can be put into practice.
+    """
+    best = run_episodes(environment, policy, num_episodes, seed, deterministic=False, **options)
+    for _ in range(num_samples - 1):
+        tried = run_episodes(environment, policy, num_episodes, seed, deterministic=False, **options)
+        is_better = tried.returns > best.returns
+        best.returns[is_better], best.lengths[is_better] = tried.returns[is_better], tried.lengths[is_better]
+        for name, values in best.metrics.items():
+            values[is_better] = tried.metrics[name][is_better]
+    return best
 
 
 def _actions(
@@ -138,9 +158,9 @@ class Report:
     score: float  # of the first row, 0 = random, 1 = reference
 
 
-def random_policy(environment: Any, seed: int = 0) -> RandomPolicy:
-    """Return uniformly random legal play in `environment`."""
-    env = make_batch(environment, 1, **({"opponent": "self"} if environment.num_players == 2 else {}))
+def random_policy(environment: Any, seed: int = 0, **options: Any) -> RandomPolicy:
+    """Return uniformly random legal play in `environment`; `options` are those of `BatchEnv`."""
+    env = make_batch(environment, 1, **options | ({"opponent": "self"} if environment.num_players == 2 else {}))
     return RandomPolicy(env.single_observation_space, env.single_action_space, seed)
 
 
@@ -150,11 +170,13 @@ def compare(
     num_episodes: int,
     seed: int,
     others: Mapping[str, Policy] | None = None,
+    num_samples: int = 0,
     **options: Any,
 ) -> Report:
     """Play `policy`, random play and the yardstick's policies on the same seeded episodes.
 
-    `others` get rows of their own under their names, with the yardstick's own score where there is one.
+    `others` get rows of their own under their names, with the yardstick's own score where there is one. With
+    `num_samples`, `policy` and random play also get rows for the best of so many draws of each episode.
 
     `options` are those of `BatchEnv`. In two-player games the episodes are against `opponent` (default random)
     and the yardstick's own score, where there is one, says how good the play is; the returns are beside it. Without
@@ -163,7 +185,7 @@ def compare(
     yardstick = environment.yardstick
     level = {k: v for k, v in options.items() if k != "opponent"}
     params = environment.params(**level)[0] if isinstance(environment, Environment) else None
-    players: dict[str, Policy] = {"agent": policy, **(others or {}), "random": random_policy(environment)}
+    players: dict[str, Policy] = {"agent": policy, **(others or {}), "random": random_policy(environment, **level)}
     score_of = yardstick.score if yardstick is not None else None
     built = dict(yardstick.policies) if yardstick is not None else {}
     reference = next(iter(built), None)
@@ -171,24 +193,37 @@ def compare(
         del built[reference]  # it made the labels: 100 % by definition
     players |= {name: build(params) for name, build in built.items()}
     rows: dict[str, dict[str, Any]] = {}
+    played: dict[str, Episodes] = {}
     for name, player in players.items():
         rows[name] = {}
         if environment.num_players == 1 or name == "agent":
-            episodes = run_episodes(environment, player, num_episodes, seed, **options)
-            rows[name]["return"] = mean_interval(episodes.returns)
-            rows[name].update({metric: mean_interval(values) for metric, values in episodes.metrics.items()})
+            played[name] = run_episodes(environment, player, num_episodes, seed, **options)
+            rows[name].update(_figures(played[name]))
         if score_of is not None:
             rows[name].update(score_of(player, True))
     if environment.num_players == 2 and score_of is None and reference is not None:
         count = min(num_episodes, 100)  # such rules are plain Python, and slow
         episodes = run_episodes(environment, policy, count, seed, **options | {"opponent": built[reference](params)})
         rows["agent"][f"return against {reference}"] = mean_interval(episodes.returns)
+    for name in ("agent", "random") if num_samples else ():
+        row = f"{name}, best of {num_samples}"
+        played[row] = best_episodes(environment, players[name], num_samples, num_episodes, seed, **options)
+        rows[row] = _figures(played[row])
+    if yardstick is not None and yardstick.gap is not None and reference in played:
+        best = played[reference].metrics[yardstick.gap]
+        for name, episodes in played.items():
+            rows[name]["gap"] = mean_interval(episodes.metrics[yardstick.gap] / best - 1.0)
     rows = {name: figures for name, figures in rows.items() if figures}  # others are only compared by scores
     score = math.nan
     if reference in rows and environment.num_players == 1:
         agent, floor, top = (rows[name]["return"].mean for name in ("agent", "random", reference))
         score = normalized_score(agent, floor, top)
     return Report(rows, score)
+
+
+def _figures(episodes: Episodes) -> dict[str, Any]:
+    means = {name: mean_interval(values) for name, values in episodes.metrics.items()}
+    return {"return": mean_interval(episodes.returns)} | means
 
 
 EVALUATION_SEED = 1_000_000_007  # far from the seeds of training
@@ -214,7 +249,9 @@ class Judge:
         self._anchors: tuple[float, float] | None = None
         if yardstick is not None and not self._is_game:
             reference = next(iter(yardstick.policies.values()))(environment.params(**self._options)[0])
-            floor, top = (self._play(p).returns.mean() for p in (random_policy(environment), reference))
+            floor, top = (
+                self._play(p).returns.mean() for p in (random_policy(environment, **self._options), reference)
+            )
             self._anchors = (float(floor), float(top))
 
     def _play(self, policy: Policy, **options: Any) -> Episodes:

@@ -59,6 +59,22 @@ def test_params_have_kinds_and_refuse_what_does_not_fit():
         make_params(params_dtype(), {"x": 1})
 
 
+def test_a_param_may_be_a_table_that_only_presets_set():
+    defaults = params_dtype(num_jobs=2, durations=np.zeros((2, 3), np.int16))
+    table = np.arange(6).reshape(2, 3)
+    changed = make_params(defaults, {"durations": table, "num_jobs": 1})
+    assert changed.durations[0].tolist() == table.tolist()
+    assert (changed.num_jobs[0], defaults.durations.sum()) == (1, 0)
+    for value, words in [
+        (3.0, r"'durations' is a table of shape \(2, 3\), which only a level or an instance can set"),
+        (table[0], r"must be an array of shape \(2, 3\) with values that int16 can hold"),
+        (table * 10_000, "with values that int16 can hold"),
+        (table * 0.5, "with values that int16 can hold"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            make_params(defaults, {"durations": value})
+
+
 def test_padding_is_not_compared_and_nan_equals_nan():
     dtype = state_dtype(flag=np.int8, x=np.float64)
     left, right = np.zeros(2, dtype), np.zeros(2, dtype)

@@ -379,18 +379,20 @@ def evaluate(learner: Learner) -> dict[str, float]:
     }
 
 
-def load(run: Any, environment: Any) -> SearchPlayer:
-    """Return a search with the averaged network of the newest checkpoint of `run`."""
+def load(run: Any, environment: Any, params: np.record | None = None) -> SearchPlayer:
+    """Return a search with the averaged network of the newest checkpoint of `run`; see `agents.ppo.load`."""
     checkpoint, config = run.load(), config_of(run.config)
-    return player_of(environment, config, saving.part(checkpoint.tensors, "average"))
+    return player_of(environment, config, saving.part(checkpoint.tensors, "average"), params)
 
 
-def player_of(environment: Any, config: Config, weights: Mapping[str, Tensor]) -> SearchPlayer:
-    """Return a search of `play_simulations` with the network of these weights."""
-    params = environment.params(config.level, **config.params)[0]
+def player_of(
+    environment: Any, config: Config, weights: Mapping[str, Tensor], params: np.record | None = None
+) -> SearchPlayer:
+    """Return a search of `play_simulations` with the network of these weights, under `params` or the recipe's own."""
+    params = environment.params(config.level, **config.params)[0] if params is None else params
     spaces = environment.spaces(params)
     network = make_network(spaces, config)
-    network.load_state_dict(weights)
+    saving.load_weights(network, weights)
     player = NetworkPlayer(environment, params, network.eval(), spaces, find_wins=config.find_wins)
     return player.with_simulations(config.play_simulations)
 

@@ -145,11 +145,16 @@ def environment_options(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"level": settings.get("level", "standard"), **(settings.get("params") or {})}
 
 
-def load_policy(run: "Run", environment: Any) -> Any:
-    """Return the policy that a run kept."""
+def run_options(run: "Run", level: str | None) -> dict[str, Any]:
+    """Return the options of `BatchEnv` that a run was trained under; another `level` takes the place of them all."""
+    return environment_options(run.config) if level is None else {"level": level}
+
+
+def load_policy(run: "Run", environment: Any, params: Any = None) -> Any:
+    """Return the policy that a run kept, to act under `params` (None: those it was trained under)."""
     import rlkit
 
-    return _named(rlkit.load(run, environment), run.agent_name)
+    return _named(rlkit.load(run, environment, params), run.agent_name)
 
 
 PLAYERS = """\
@@ -184,7 +189,7 @@ def policy_named(environment: Any, name: str, params: Any, seed: int = 0) -> Any
     if name.startswith("pretrained:"):
         import rlkit
 
-        return _named(rlkit.load(name, environment), name)
+        return _named(rlkit.load(name, environment, params), name)
     engine = _engine(environment, name, params)
     if engine is not None:
         return engine
@@ -209,11 +214,13 @@ def _policy_of_run(environment: Any, name: str, params: Any) -> Any:
     run = Run.open(name)
     if run.environment_name != environment.name:
         raise UsageError(f"{name} was trained on {run.environment_name!r}, not on {environment.name!r}")
-    if params is not None:
-        options = environment_options(run.config)
-        if environment.spaces(environment.params(**options)[0]) != environment.spaces(params):
-            raise UsageError(f"{name} was trained on a board of another size; add --level {options['level']}")
-    return load_policy(run, environment)
+    try:
+        return load_policy(run, environment, params)
+    except ValueError as error:
+        if params is None:
+            raise
+        level = environment_options(run.config)["level"]
+        raise UsageError(f"{name} does not fit: {error}; add --level {level}, on which it was trained") from None
 
 
 def _searching(policy: Any, name: str, num_simulations: int) -> Any:

@@ -11,11 +11,11 @@ from rlkit.cli.arguments import (
     Parser,
     environment_of,
     environment_of_run,
-    environment_options,
     load_policy,
     player_named,
     policy_named,
     positive,
+    run_options,
     whole,
 )
 from rlkit.cli.errors import UsageError
@@ -76,6 +76,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add("--positions", metavar="FILE", help="labelled positions: test, tune, or a .csv, .csv.gz or .csv.xz file")
     add("--simulations", metavar="N,N", type=_numbers, help="of a policy that searches; 0: without search")
     add("--conversion", metavar="N", type=positive, help="play so many openings that are won in theory")
+    add("--samples", metavar="N", type=positive, help="of one player: also the best of N draws of each episode")
     add("--by-ply", action="store_true", help="with --positions: every ply, not bands of plies")
     add("--env", metavar="PATH", help="the environment's folder or module, if it is not one of rlkit's")
     add("--json", action="store_true", help="print JSON instead of a table")
@@ -89,7 +90,8 @@ def _check_flags(options: argparse.Namespace) -> None:
     if options.positions is None and options.conversion is None:
         names, why = ("simulations", "by_ply"), "goes with --positions or --conversion: add one"
     else:
-        names, why = ("episodes", "opponent", "level"), "is about episodes: leave --positions and --conversion out"
+        names = ("episodes", "opponent", "level", "samples")
+        why = "is about episodes: leave --positions and --conversion out"
     for name in names:
         if getattr(options, name):
             raise UsageError(f"--{name.replace('_', '-')} {why}")
@@ -120,8 +122,9 @@ def _run_subject(folder: str, options: argparse.Namespace) -> Subject:
 
     run = Run.open(folder)
     environment = environment_of_run(run, options.env)
-    policy = load_policy(run, environment)
-    env_options = environment_options(run.config) | ({"level": options.level} if options.level else {})
+    env_options = run_options(run, options.level)
+    params = environment.params(**env_options)[0] if options.level and hasattr(environment, "rules") else None
+    policy = load_policy(run, environment, params)
     return Subject(environment, policy, env_options, {"agent": run.agent_name, "checkpoint": run.steps()[-1]})
 
 
@@ -141,8 +144,10 @@ def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
             return
         env_options = env_options | {"opponent": "random" if options.opponent == "random" else opponent}
     num_episodes = options.episodes or usual_episodes(environment, policy)
-    player = random_policy(environment) if policy is None else policy
-    report = compare(environment, player, num_episodes, options.seed, **env_options)
+    player = random_policy(environment, **env_options) if policy is None else policy
+    if options.samples and environment.num_players == 2:
+        raise UsageError(f"{environment.name} has two players: leave --samples out")
+    report = compare(environment, player, num_episodes, options.seed, num_samples=options.samples or 0, **env_options)
     if options.json:
         about = {"environment": environment.name} | about | {"episodes": num_episodes, "seed": options.seed}
         print(json.dumps(about | output.report_json(report), indent=1))

@@ -6,11 +6,11 @@ from rlkit.cli.arguments import (
     Parser,
     environment_of,
     environment_of_run,
-    environment_options,
     is_run,
     load_policy,
     policy_named,
     positive,
+    run_options,
     whole,
 )
 from rlkit.cli.errors import UsageError
@@ -72,7 +72,9 @@ def _subject(options: Any) -> tuple[Any, Any, dict[str, Any]]:
             raise UsageError("--policy goes with an environment: a run brings its own policy")
         run = Run.open(options.subject)
         environment = environment_of_run(run, options.env)
-        return environment, load_policy(run, environment), environment_options(run.config) | level
+        env_options = run_options(run, options.level)
+        params = environment.params(**env_options)[0] if options.level and hasattr(environment, "rules") else None
+        return environment, load_policy(run, environment, params), env_options
     if options.env:
         raise UsageError(f"{options.subject} is not a run folder, so --env does not go with it")
     environment = environment_of(options.subject)

@@ -38,22 +38,28 @@ def state_dtype(**fields: Field) -> np.dtype:
     return record_dtype(*declared, ("rng", np.uint64), ("num_steps", np.int32))
 
 
-def params_dtype(**defaults: float) -> np.recarray:
+def params_dtype(**defaults: float | np.ndarray) -> np.recarray:
     """Return one record of params [1] that holds the defaults: float64 fields, int64 for whole numbers.
 
-    An environment without params still gets one (unused) field, because compiled code needs a byte to point at.
+    A default that is an array gives a field of its type and shape: a table, such as a problem to be solved, that a
+    level or an instance sets as a whole. An environment without params still gets one (unused) field, because
+    compiled code needs a byte to point at.
 
     Raises:
         ValueError: a name is one that NumPy's records use themselves.
     """
     _check_names("param", defaults)
     values = defaults or {"unused": 0}
-    params = np.zeros(
-        1, record_dtype(*((k, np.int64 if isinstance(v, int) else np.float64) for k, v in values.items()))
-    )
+    params = np.zeros(1, record_dtype(*(_param_field(name, value) for name, value in values.items())))
     for name, value in values.items():
         params[name] = value
     return params.view(np.recarray)
+
+
+def _param_field(name: str, default: float | np.ndarray) -> tuple:
+    if isinstance(default, np.ndarray):
+        return name, default.dtype, default.shape
+    return name, np.int64 if isinstance(default, int) else np.float64
 
 
 def _check_names(kind: str, names: Iterable[str]) -> None:
@@ -68,11 +74,12 @@ def param_names(params: np.ndarray) -> list[str]:
     return [name for name in params.dtype.names or () if name != "unused"]
 
 
-def make_params(defaults: np.ndarray, *changes: Mapping[str, float]) -> np.recarray:
+def make_params(defaults: np.ndarray, *changes: Mapping[str, Any]) -> np.recarray:
     """Return a copy of the `defaults` record [1] with each of `changes` applied in turn.
 
     Raises:
-        ValueError: a name is unknown, or a value is not a finite number of the field's kind.
+        ValueError: a name is unknown, or a value is not a finite number of the field's kind, or not an array of the
+            field's shape whose values its type can hold.
     """
     params = np.array(defaults)
     names = param_names(params)
@@ -81,12 +88,26 @@ def make_params(defaults: np.ndarray, *changes: Mapping[str, float]) -> np.recar
             near = difflib.get_close_matches(name, names, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names) or 'none'}"
             raise ValueError(f"unknown param {name!r}{hint}")
+        if params.dtype[name].subdtype is not None:
+            params[name] = _table(name, value, params.dtype[name])
+            continue
         whole = np.issubdtype(params.dtype[name], np.integer)
         is_number = isinstance(value, (int, float, np.number)) and np.isfinite(value)
         if not is_number or (whole and float(value) != int(value)):
             raise ValueError(f"param {name}={value!r} is not a {'whole' if whole else 'finite'} number")
         params[name] = value
     return params.view(np.recarray)
+
+
+def _table(name: str, value: Any, field: np.dtype) -> np.ndarray:
+    """Return `value` as the array that an array field takes."""
+    kind, shape = field.subdtype  # type: ignore[misc]
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"param {name!r} is a table of shape {shape}, which only a level or an instance can set")
+    table = value.astype(kind)
+    if value.shape != shape or not np.array_equal(table, value):
+        raise ValueError(f"param {name!r} must be an array of shape {shape} with values that {kind} can hold")
+    return table
 
 
 def fork(states: np.ndarray, reseed: int | None = None) -> np.ndarray:

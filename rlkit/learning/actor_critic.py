@@ -10,7 +10,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from rlkit.learning.distributions import Distribution, distribution, num_outputs
-from rlkit.learning.networks import BoardBody, linear, mlp
+from rlkit.learning.networks import BoardBody, RowsBody, linear, mlp
 from rlkit.learning.normalize import RunningMoments
 from rlkit.learning.policy import add_axis, is_single
 
@@ -21,10 +21,13 @@ class ActorCritic(nn.Module):
     Args:
         obs_shape: of one observation.
         action_space: Discrete, MultiDiscrete or Box.
-        kind: "mlp": two perceptrons side by side; "board": one `BoardBody` over [planes, rows, columns].
-        hidden_sizes: of the perceptrons; for a board the first is the layer after the convolutions.
+        kind: "mlp": two perceptrons side by side; "board": one `BoardBody` over [planes, rows, columns]; "rows": one
+            `RowsBody` over [rows, features], where action i is about row i and the actions behind are about none.
+        hidden_sizes: of the perceptrons; for a board the first is the layer after the convolutions, for rows the
+            width of their features.
         activation: of the perceptrons.
-        channels, kernel_size, num_layers: of a `BoardBody`.
+        channels, kernel_size: of a `BoardBody`.
+        num_layers: of a `BoardBody` or a `RowsBody`.
         initial_log_std: of continuous actions.
     """
 
@@ -42,19 +45,26 @@ class ActorCritic(nn.Module):
         initial_log_std: float = 0.0,
     ):
         super().__init__()
+        self.actor: nn.Module = nn.Identity()
+        self.critic: nn.Module = nn.Identity()
         if kind == "board":
             if len(obs_shape) != 3:
                 raise ValueError(f"network=board needs observations [planes, rows, columns], not {list(obs_shape)}")
             size = hidden_sizes[0]
             self.body: nn.Module = BoardBody(obs_shape, channels, kernel_size, size, num_layers)
-            self.actor: nn.Module = nn.Identity()
-            self.critic: nn.Module = nn.Identity()
+        elif kind == "rows":
+            size = hidden_sizes[0]
+            num_others = _actions_about_no_row(obs_shape, action_space)
+            self.body = RowsBody(obs_shape[1], size, num_layers)
+            self.critic = nn.Sequential(RowsContext(), linear(2 * size, size, math.sqrt(2)), nn.ReLU())
         else:
             num_inputs, size = math.prod(obs_shape), hidden_sizes[-1]
             self.body = nn.Flatten()
             self.actor = mlp(num_inputs, hidden_sizes, activation)
             self.critic = mlp(num_inputs, hidden_sizes, activation)
-        self.policy_head = linear(size, num_outputs(action_space), 0.01)
+        self.policy_head: nn.Module = (
+            RowsHead(size, num_others) if kind == "rows" else linear(size, num_outputs(action_space), 0.01)
+        )
         self.value_head = linear(size, 1, 1.0)
         log_std = torch.full((num_outputs(action_space),), initial_log_std)
         self.log_std = nn.Parameter(log_std) if isinstance(action_space, spaces.Box) else None
@@ -71,6 +81,35 @@ class ActorCritic(nn.Module):
     def distribution(self, outputs: Tensor, masks: Tensor | None) -> Distribution:
         """Return the action distribution of the policy's outputs [B, …]."""
         return distribution(self._action_space, outputs, masks, self.log_std)
+
+
+class RowsHead(nn.Module):
+    """Features of rows and of all (see `RowsBody`) → outputs [B, R + num_others]: one a row, then the others."""
+
+    def __init__(self, size: int, num_others: int):
+        super().__init__()
+        self.row = linear(size, 1, 0.01)
+        self.others = linear(2 * size, num_others, 0.01) if num_others else None
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        rows, context = features
+        outputs = self.row(rows).squeeze(-1)
+        return outputs if self.others is None else torch.cat([outputs, self.others(context)], dim=1)
+
+
+class RowsContext(nn.Module):
+    """Of what `RowsBody` gives: the features of all rows together [B, 2 H]."""
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        return features[1]
+
+
+def _actions_about_no_row(obs_shape: tuple[int, ...], action_space: spaces.Space) -> int:
+    if len(obs_shape) != 2:
+        raise ValueError(f"network=rows needs observations [rows, features], not {list(obs_shape)}")
+    if not isinstance(action_space, spaces.Discrete) or action_space.n < obs_shape[0]:
+        raise ValueError(f"network=rows needs a Discrete action for each of {obs_shape[0]} rows, not {action_space}")
+    return int(action_space.n) - obs_shape[0]
 
 
 class NetworkPolicy:

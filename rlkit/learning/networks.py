@@ -1,4 +1,4 @@
-"""Networks that agents share: multilayer perceptrons and small convolutional bodies for boards."""
+"""Networks that agents share: perceptrons, convolutional bodies for boards, and bodies for sets of like things."""
 
 import math
 from collections.abc import Sequence
@@ -56,3 +56,34 @@ class BoardBody(nn.Module):
         for layer in self.layers:
             x = x + torch.relu(layer(x))
         return x
+
+
+class RowsBody(nn.Module):
+    """Rows of features [B, R, F] → features of each row [B, R, H] and of all together [B, 2 H].
+
+    For observations that are a list of things of one kind (jobs, queue slots): every row goes through the same
+    weights and hears of the others by their mean and maximum only, so the order of rows does not matter and their
+    number may be another one than in training (Zaheer et al. 2017, "Deep Sets").
+
+    Args:
+        num_features: F.
+        hidden_size: H.
+        num_layers: exchanges between the rows, each with a skip connection, after the first layer.
+    """
+
+    def __init__(self, num_features: int, hidden_size: int, num_layers: int):
+        super().__init__()
+        self.first = linear(num_features, hidden_size, math.sqrt(2))
+        self.own = nn.ModuleList(linear(hidden_size, hidden_size, math.sqrt(2)) for _ in range(num_layers))
+        self.heard = nn.ModuleList(linear(2 * hidden_size, hidden_size, 1.0) for _ in range(num_layers))
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.relu(self.first(rows))
+        for own, heard in zip(self.own, self.heard, strict=True):
+            x = x + torch.relu(own(x) + heard(pooled(x)).unsqueeze(1))
+        return x, pooled(x)
+
+
+def pooled(rows: Tensor) -> Tensor:
+    """Return the mean and the maximum over the rows of [B, R, H], side by side [B, 2 H]."""
+    return torch.cat([rows.mean(dim=1), rows.amax(dim=1)], dim=1)

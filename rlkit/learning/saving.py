@@ -38,6 +38,21 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tens
         optimizer.state[parameters[name]][key] = value.to(parameters[name].device)
 
 
+def load_weights(network: nn.Module, weights: Mapping[str, Any]) -> None:
+    """Give `network` saved weights.
+
+    Raises:
+        ValueError: they are those of a network for observations or actions of another shape.
+    """
+    for name, own in network.state_dict().items():
+        if name in weights and weights[name].shape != own.shape:
+            raise ValueError(
+                "the policy was trained on observations or actions of another shape, and its kind of network cannot "
+                f"change that: {name} is {list(weights[name].shape)}, and {list(own.shape)} would be needed"
+            )
+    network.load_state_dict(weights)
+
+
 def env_tensors(env: Any) -> dict[str, np.ndarray]:
     """Return the states of a BatchEnv as bytes; nothing for other vectors, whose states cannot be had."""
     if not isinstance(env, BatchEnv):
