@@ -12,6 +12,7 @@ import rlkit
 from agents import ppo
 from rlkit.evaluation import best_episodes, compare, random_policy, run_episodes
 from rlkit.learning.actor_critic import ActorCritic
+from rlkit.learning.policy import with_temperature
 from rlkit.registry import environment_from_path
 from rlkit.run import Run
 
@@ -160,3 +161,21 @@ def test_the_best_of_several_draws_is_the_best_of_each_episode(greatest):
     report = compare(greatest, policy, 50, seed=3, num_samples=20)
     assert report.rows["agent, best of 20"]["return"].mean > report.rows["agent"]["return"].mean + 1
     assert set(report.rows) == {"agent", "random", "agent, best of 20", "random, best of 20"}
+
+
+def test_a_temperature_makes_draws_even_or_greedy(greatest, run):
+    policy = rlkit.load(run, greatest)
+    obs, mask = np.random.default_rng(0).random((64, 4, 2), np.float32), np.ones((64, 5), np.int8)
+    chances = {t: with_temperature(policy, t).probabilities(obs, mask) for t in (0.01, 1.0, 2.0, 1000.0)}
+    np.testing.assert_array_equal(chances[1.0], policy.probabilities(obs, mask))
+    np.testing.assert_allclose(chances[1000.0], 0.2, atol=0.02)
+    np.testing.assert_allclose(chances[0.01].max(axis=1), 1.0, atol=0.2)
+    root = np.sqrt(chances[1.0])
+    np.testing.assert_allclose(chances[2.0], root / root.sum(axis=1, keepdims=True), atol=1e-5)
+    for subject, temperature, words in [
+        (policy, 0.0, r"temperature=0.0 must be above 0"),
+        (policy, float("nan"), "temperature=nan must be above 0"),
+        (random_policy(greatest), 2.0, "RandomPolicy does not draw its actions from a network"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            with_temperature(subject, temperature)

@@ -77,6 +77,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add("--simulations", metavar="N,N", type=_numbers, help="of a policy that searches; 0: without search")
     add("--conversion", metavar="N", type=positive, help="play so many openings that are won in theory")
     add("--samples", metavar="N", type=positive, help="of one player: also the best of N draws of each episode")
+    add("--temperature", metavar="T", type=float, help="with --samples: draws at this temperature (default 1)")
     add("--by-ply", action="store_true", help="with --positions: every ply, not bands of plies")
     add("--env", metavar="PATH", help="the environment's folder or module, if it is not one of rlkit's")
     add("--json", action="store_true", help="print JSON instead of a table")
@@ -88,9 +89,11 @@ def _parse(args: list[str]) -> argparse.Namespace:
 def _check_flags(options: argparse.Namespace) -> None:
     names: tuple[str, ...]
     if options.positions is None and options.conversion is None:
+        if options.temperature is not None and options.samples is None:
+            raise UsageError("--temperature is that of --samples: add --samples N")
         names, why = ("simulations", "by_ply"), "goes with --positions or --conversion: add one"
     else:
-        names = ("episodes", "opponent", "level", "samples")
+        names = ("episodes", "opponent", "level", "samples", "temperature")
         why = "is about episodes: leave --positions and --conversion out"
     for name in names:
         if getattr(options, name):
@@ -135,6 +138,7 @@ def _title(subject: Subject) -> str:
 
 def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
     from rlkit.evaluation import compare, random_policy
+    from rlkit.learning.policy import with_temperature
 
     environment, policy, env_options, about = subject
     if options.opponent is not None:
@@ -147,6 +151,8 @@ def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
     player = random_policy(environment, **env_options) if policy is None else policy
     if options.samples and environment.num_players == 2:
         raise UsageError(f"{environment.name} has two players: leave --samples out")
+    if options.temperature is not None:
+        player = with_temperature(player, options.temperature)
     report = compare(environment, player, num_episodes, options.seed, num_samples=options.samples or 0, **env_options)
     if options.json:
         about = {"environment": environment.name} | about | {"episodes": num_episodes, "seed": options.seed}

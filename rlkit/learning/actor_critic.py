@@ -113,7 +113,12 @@ def _actions_about_no_row(obs_shape: tuple[int, ...], action_space: spaces.Space
 
 
 class NetworkPolicy:
-    """An `ActorCritic` that acts on one observation or on a batch; see `rlkit.learning.policy.Policy`."""
+    """An `ActorCritic` that acts on one observation or on a batch; see `rlkit.learning.policy.Policy`.
+
+    Discrete actions are drawn at its `temperature`: 1 as it was trained, above that more evenly, below more greedily.
+    """
+
+    temperature = 1.0
 
     def __init__(
         self,
@@ -140,6 +145,8 @@ class NetworkPolicy:
     @torch.no_grad()
     def _forward(self, obs: Any, action_mask: np.ndarray | None) -> tuple[Distribution, Tensor]:
         outputs, values = self.network(self.tensor(obs))
+        if self.temperature != 1.0:
+            outputs = outputs / self.temperature
         masks = None if action_mask is None else torch.as_tensor(action_mask, device=self._device)
         return self.network.distribution(outputs, masks), values
 

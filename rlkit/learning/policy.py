@@ -1,6 +1,8 @@
 """What every agent hands out: something that acts on observations, one or a batch of them."""
 
+import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,6 +72,22 @@ def with_simulations(policy: Any, num_simulations: int) -> Any:
         raise ValueError(f"{name} does not search: leave --simulations out")
     changed = policy.with_simulations(num_simulations)
     changed.name = name
+    return changed
+
+
+def with_temperature(policy: Any, temperature: float) -> Any:
+    """Return a policy of Discrete actions that draws them at another temperature (1: as it was trained).
+
+    Raises:
+        ValueError: the temperature is not above 0, or the policy has none.
+    """
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature={temperature} must be above 0; 1 draws as the policy was trained")
+    if not hasattr(policy, "temperature"):
+        name = getattr(policy, "name", type(policy).__name__)
+        raise ValueError(f"{name} does not draw its actions from a network: leave the temperature out")
+    changed = copy(policy)
+    changed.temperature = temperature
     return changed
 
 
