@@ -14,7 +14,7 @@ What differs from the paper, or is not in it:
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -24,14 +24,15 @@ import torch
 import torch.nn.functional as F
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlkit.engine.turns import sample
 from rlkit.evaluation import Judge
 from rlkit.learning import saving
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
+from rlkit.learning.networks import flat_parameters
 from rlkit.learning.policy import add_axis
-from rlkit.learning.q_policy import QPolicy, legal_q_values, q_values
+from rlkit.learning.q_policy import QPolicy, legal_q_values, q_values, trained_parameters
 from rlkit.learning.replay import Replay, Windows
 from rlkit.registry import make_batch
 from rlkit.viewing.episode import episode_gif
@@ -139,7 +140,10 @@ class Learner:
         self.target_network = deepcopy(self.network)
         self.best = deepcopy(self.network)
         self.generator = torch.Generator().manual_seed(seed)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, fused=True)
+        self.weights, self.target_weights = (
+            flat_parameters(trained_parameters(n, config.dueling)) for n in (self.network, self.target_network)
+        )
+        self.optimizer = torch.optim.Adam([self.weights], config.learning_rate, fused=True)
         self.policy = self.policy_of(self.network)
         self.obs, self.info = self.env.reset(seed=seed)
         self.replay = Replay(
@@ -168,7 +172,7 @@ class Learner:
         tensors |= saving.prefixed("network", self.network.state_dict())
         tensors |= saving.prefixed("target", self.target_network.state_dict())
         tensors |= saving.prefixed("best", self.best.state_dict())
-        tensors |= saving.prefixed("optimizer", saving.optimizer_tensors(self.optimizer, self.network))
+        tensors |= saving.prefixed("optimizer", self.optimizer.state[self.weights])
         tensors |= saving.prefixed("env", saving.env_tensors(self.env))
         tensors |= saving.prefixed("replay", self.replay.tensors())
         best_score = self.best_score if math.isfinite(self.best_score) else None
@@ -182,7 +186,8 @@ class Learner:
         self.network.load_state_dict(saving.part(tensors, "network"))
         self.target_network.load_state_dict(saving.part(tensors, "target"))
         self.best.load_state_dict(saving.part(tensors, "best"))
-        saving.restore_optimizer(self.optimizer, self.network, saving.part(tensors, "optimizer"))
+        for name, value in saving.part(tensors, "optimizer").items():
+            self.optimizer.state[self.weights][name] = value.to(self.weights.device)
         self.replay.restore(saving.part(tensors, "replay"))
         states = saving.part(tensors, "env")
         self.obs, self.info = saving.restore_env(self.env, states, self.seed + self.total_steps)
@@ -214,10 +219,7 @@ def collect(learner: Learner) -> dict[str, list[np.ndarray]]:
 def explore(learner: Learner, is_random: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
     """Return actions [N]: any legal one, by `uniforms` [N], where `is_random` [N], the greedy one elsewhere."""
     masks = learner.info.get("action_mask")
-    if masks is None:
-        actions = (uniforms * learner.spaces[1].n).astype(np.int64)
-    else:
-        actions = sample(masks, uniforms)
+    actions = (uniforms * learner.spaces[1].n).astype(np.int64) if masks is None else sample(masks, uniforms)
     if not is_random.all():
         actions = np.where(is_random, actions, learner.policy.q_values(learner.obs, masks).argmax(axis=1))
     return actions
@@ -244,87 +246,100 @@ def _finals(learner: Learner) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 class Batch(NamedTuple):
-    """Windows as tensors, with the next values that do not change while the network learns from them."""
+    """Windows as tensors."""
 
     obs: Tensor  # [B, …]
     actions: Tensor  # [B, 1]
-    returns: Tensor  # [B]
-    discounts: Tensor  # [B]
+    returns: Tensor  # [B, 1]
+    discounts: Tensor  # [B, 1]
     next_obs: Tensor  # [B, …]
     next_masks: Tensor | None  # [B, A]
     next_q: Tensor  # [B, A], by the target network
-    weights: Tensor | None  # [B]
+    weights: Tensor | None  # [B, 1]
+    targets: Tensor | None  # [B, 1], where they do not change while the network learns
 
-    def rows(self, index: slice) -> "Batch":
-        """Return the transitions at `index`."""
-        return Batch._make(None if part is None else part[index] for part in self)
+    def minibatches(self, size: int) -> list["Batch"]:
+        """Return the batch in parts of `size`."""
+        count = len(self.obs) // size
+        return [
+            Batch(*parts)
+            for parts in zip(*([None] * count if part is None else part.split(size) for part in self), strict=True)
+        ]
 
 
 def batch_of(learner: Learner, windows: Windows) -> Batch:
-    """Return drawn windows as a batch."""
-    device, dueling = learner.config.device, learner.config.dueling
-    obs, actions, returns, discounts, next_obs, next_masks, weights = (
-        None if part is None else torch.from_numpy(part).to(device)
-        for part in (
-            windows.obs, windows.actions[:, None], windows.returns, windows.discounts, windows.next_obs,
-            windows.next_masks, windows.weights,
-        )
-    )  # fmt: skip
-    obs, next_obs = obs.float(), next_obs.float()
+    """Return drawn windows as a batch; the target network sees all of them at once."""
+    config = learner.config
+
+    def tensor(array: np.ndarray | None) -> Any:
+        return None if array is None else torch.from_numpy(array).to(config.device)
+
+    next_obs = tensor(windows.next_obs).float()
     with torch.no_grad():
-        next_q = torch.cat([q_values(learner.target_network, block, dueling) for block in next_obs.split(BLOCK)])
-    return Batch(obs, actions, returns, discounts, next_obs, next_masks, next_q, weights)
+        blocks = [q_values(learner.target_network, block, config.dueling) for block in next_obs.split(BLOCK)]
+    batch = Batch(
+        tensor(windows.obs).float(), tensor(windows.actions[:, None]), tensor(windows.returns[:, None]),
+        tensor(windows.discounts[:, None]), next_obs, tensor(windows.next_masks), torch.cat(blocks),
+        tensor(None if windows.weights is None else windows.weights[:, None]), None,
+    )  # fmt: skip
+    return batch if config.double else batch._replace(targets=targets(learner.network, batch, config))
 
 
 @torch.no_grad()
 def targets(network: ActorCritic, batch: Batch, config: Config) -> Tensor:
-    """Return what the q-values of the actions taken are to be [B]."""
+    """Return what the q-values of the actions taken are to be [B, 1]."""
     by = q_values(network, batch.next_obs, config.dueling) if config.double else batch.next_q
     best = legal_q_values(by, batch.next_masks).argmax(dim=1, keepdim=True)
-    return batch.returns + batch.discounts * batch.next_q.gather(1, best).squeeze(1)
+    return torch.addcmul(batch.returns, batch.discounts, batch.next_q.gather(1, best))
 
 
 def loss(network: ActorCritic, batch: Batch, config: Config) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the Huber loss of a minibatch, the temporal-difference errors [B] and the q-values of the actions [B]."""
-    wanted = targets(network, batch, config)
-    q = q_values(network, batch.obs, config.dueling).gather(1, batch.actions).squeeze(1)
+    """Return the Huber loss of a minibatch, the temporal-difference errors and the q-values of the actions [B, 1]."""
+    wanted = targets(network, batch, config) if batch.targets is None else batch.targets
+    q = q_values(network, batch.obs, config.dueling).gather(1, batch.actions)
     if batch.weights is None:
         total = F.smooth_l1_loss(q, wanted)
     else:
         total = (batch.weights * F.smooth_l1_loss(q, wanted, reduction="none")).mean()
-    return total, wanted - q.detach(), q.detach()
+    seen = q.detach()
+    return total, wanted - seen, seen
 
 
 def update(learner: Learner) -> dict[str, Tensor]:
-    """Renew the target network if that is due, take the gradient steps of a round, and return figures of the last."""
-    config, network = learner.config, learner.network
+    """Renew the target network if that is due, take the gradient steps of a round, and return figures for the log."""
+    config, network, size = learner.config, learner.network, learner.config.minibatch_size
     update_target(learner)
     learner.optimizer.param_groups[0]["lr"] = config.learning_rate * _remaining(learner, config.learning_rate_schedule)
-    parameters, losses, size = list(network.parameters()), [], config.minibatch_size
-    for windows, count in draws(learner):
-        batch = batch_of(learner, windows)
-        for k in range(count):
-            rows = slice(k * size, (k + 1) * size)
-            total, errors, q = loss(network, batch.rows(rows), config)
-            learner.optimizer.zero_grad()
-            total.backward()
-            nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-            learner.optimizer.step()
+    parameters, losses = trained_parameters(network, config.dueling), []
+    for windows in draws(learner):
+        for batch in batch_of(learner, windows).minibatches(size):
+            total, errors, q = loss(network, batch, config)
+            descend(learner, torch.autograd.grad(total, parameters))
             losses.append(total.detach())
-            if config.prioritized:
-                learner.replay.set_errors(windows.index[rows], errors.cpu().numpy())
+        if config.prioritized:
+            learner.replay.set_errors(windows.index, errors.squeeze(1).cpu().numpy())
     return {"loss": torch.stack(losses).mean(), "td_error": errors.abs().mean(), "q_value": q.mean()}
 
 
-def draws(learner: Learner) -> Iterator[tuple[Windows, int]]:
-    """Give (windows, number of minibatches in them) of a round; one minibatch each where errors change priorities."""
+@torch.no_grad()
+def descend(learner: Learner, gradients: Sequence[Tensor]) -> None:
+    """Take one step of Adam against the gradients, scaled down to `max_grad_norm`."""
+    weights = learner.weights
+    gradient = torch.cat([part.flatten() for part in gradients])
+    norm = torch.linalg.vector_norm(gradient)
+    weights.grad = gradient.mul_((learner.config.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
+    learner.optimizer.step()
+
+
+def draws(learner: Learner) -> Iterator[Windows]:
+    """Give the windows of a round: many minibatches together, or one by one where errors change priorities."""
     config, left = learner.config, learner.config.gradient_steps_a_round
     at_once = 1 if config.prioritized else max(1, MAX_DRAW // config.minibatch_size)
     progress = min(1.0, learner.total_steps / config.total_steps)
     exponent = config.importance_exponent + progress * (1.0 - config.importance_exponent)
     while left:
         count = min(left, at_once)
-        yield learner.replay.draw(learner.uniforms(count * config.minibatch_size), exponent), count
+        yield learner.replay.draw(learner.uniforms(count * config.minibatch_size), exponent)
         left -= count
 
 
@@ -336,7 +351,7 @@ def update_target(learner: Learner) -> None:
     times = learner.total_steps // interval - before // interval
     if times:
         share = 1.0 - (1.0 - config.target_update_rate) ** times  # the network was the same all the while
-        torch._foreach_lerp_(list(learner.target_network.parameters()), list(learner.network.parameters()), share)
+        learner.target_weights.lerp_(learner.weights, share)
 
 
 def _remaining(learner: Learner, schedule: str) -> float:

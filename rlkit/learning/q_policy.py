@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlkit.engine.turns import sample
 from rlkit.learning.actor_critic import ActorCritic, flat_obs
@@ -24,6 +24,12 @@ def q_values(network: ActorCritic, obs: Tensor, dueling: bool) -> Tensor:
         return network.outputs(obs)
     advantages, values = network(obs)
     return values.unsqueeze(-1) + advantages - advantages.mean(dim=-1, keepdim=True)
+
+
+def trained_parameters(network: ActorCritic, dueling: bool) -> list[nn.Parameter]:
+    """Return the parameters that q-values hang on: without dueling those of the value take no part."""
+    own = ("critic.", "value_head.")
+    return [value for name, value in network.named_parameters() if dueling or not name.startswith(own)]
 
 
 def legal_q_values(q: Tensor, masks: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@ the next row; only what truncation cut off lies apart, as the copy has begun ano
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
