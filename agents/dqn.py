@@ -305,6 +305,11 @@ def loss(network: ActorCritic, batch: Batch, config: Config) -> tuple[Tensor, Te
     return total, wanted - seen, seen
 
 
+def is_learning(learner: Learner) -> bool:
+    """Return whether there is enough to learn from."""
+    return learner.total_steps > learner.config.learning_starts and learner.replay.num_ready > 0
+
+
 def update(learner: Learner) -> dict[str, Tensor]:
     """Renew the target network if that is due, take the gradient steps of a round, and return figures for the log."""
     config, network, size = learner.config, learner.network, learner.config.minibatch_size
@@ -373,7 +378,7 @@ def iterate(learner: Learner) -> tuple[dict[str, float], float]:
         for name, figures in collect(learner).items():
             episodes.setdefault(name, []).extend(figures)
         collecting += time.perf_counter() - start
-        if learner.total_steps > config.learning_starts and learner.replay.num_ready:
+        if is_learning(learner):
             updates.append(update(learner))
     names = {"r": "episode_return", "l": "episode_length"}
     found = {
