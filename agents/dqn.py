@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,13 +31,12 @@ from rlkit.evaluation import Judge
 from rlkit.learning import saving
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
 from rlkit.learning.networks import flat_parameters
-from rlkit.learning.policy import add_axis
+from rlkit.learning.q_batches import Batch, batch_of
 from rlkit.learning.q_policy import QPolicy, legal_q_values, q_values, trained_parameters
-from rlkit.learning.replay import Replay, Windows
+from rlkit.learning.replay import Replay, Windows, last_of_episodes, remembered_dtype
 from rlkit.registry import make_batch
 from rlkit.viewing.episode import episode_gif
 
-BLOCK = 1024  # rows of a batch of next values: larger ones fall out of the processor's cache
 MAX_DRAW = 1 << 14  # transitions drawn at once
 
 
@@ -148,7 +147,7 @@ class Learner:
         self.obs, self.info = self.env.reset(seed=seed)
         self.replay = Replay(
             config.buffer_size // config.num_envs * config.num_envs, config.num_envs,
-            flat_obs_shape(self.spaces[0]), _obs_dtype(self.spaces[0]), int(self.spaces[1].n),
+            flat_obs_shape(self.spaces[0]), remembered_dtype(self.spaces[0]), int(self.spaces[1].n),
             has_masks="action_mask" in self.info, n_step=config.n_step, gamma=config.gamma,
             priority_exponent=config.priority_exponent if config.prioritized else None,
         )  # fmt: skip
@@ -206,7 +205,7 @@ def collect(learner: Learner) -> dict[str, list[np.ndarray]]:
     for t in range(config.train_frequency):
         actions = explore(learner, chance[0, t] < epsilon(learner), chance[1, t])
         learner.obs, rewards, terminated, truncated, learner.info = env.step(actions)
-        finals = _finals(learner) if truncated.any() else None
+        finals = last_of_episodes(learner.obs, learner.info) if truncated.any() else None
         masks = learner.info.get("action_mask")
         replay.add(actions, rewards, terminated, truncated, flat_obs(learner.obs), masks, finals)
         learner.total_steps += config.num_envs
@@ -232,57 +231,6 @@ def epsilon(learner: Learner) -> float:
         return 1.0
     done = min(1.0, learner.total_steps / max(1.0, config.exploration_fraction * config.total_steps))
     return config.initial_epsilon + done * (config.final_epsilon - config.initial_epsilon)
-
-
-def _finals(learner: Learner) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the last observations and masks [N, …] of the episodes that ended with this step."""
-    info, finals = learner.info, learner.info["final_obs"]
-    if isinstance(finals, np.ndarray) and finals.dtype == object:  # as Gymnasium's own vectors give them
-        rows = np.flatnonzero(info["_final_obs"])
-        finals = np.array(flat_obs(learner.obs))
-        for row in rows:
-            finals[row] = flat_obs(add_axis(info["final_obs"][row]))[0]
-    return flat_obs(finals), info["final_info"].get("action_mask")
-
-
-class Batch(NamedTuple):
-    """Windows as tensors."""
-
-    obs: Tensor  # [B, …]
-    actions: Tensor  # [B, 1]
-    returns: Tensor  # [B, 1]
-    discounts: Tensor  # [B, 1]
-    next_obs: Tensor  # [B, …]
-    next_masks: Tensor | None  # [B, A]
-    next_q: Tensor  # [B, A], by the target network
-    weights: Tensor | None  # [B, 1]
-    targets: Tensor | None  # [B, 1], where they do not change while the network learns
-
-    def minibatches(self, size: int) -> list["Batch"]:
-        """Return the batch in parts of `size`."""
-        count = len(self.obs) // size
-        return [
-            Batch(*parts)
-            for parts in zip(*([None] * count if part is None else part.split(size) for part in self), strict=True)
-        ]
-
-
-def batch_of(learner: Learner, windows: Windows) -> Batch:
-    """Return drawn windows as a batch; the target network sees all of them at once."""
-    config = learner.config
-
-    def tensor(array: np.ndarray | None) -> Any:
-        return None if array is None else torch.from_numpy(array).to(config.device)
-
-    next_obs = tensor(windows.next_obs).float()
-    with torch.no_grad():
-        blocks = [q_values(learner.target_network, block, config.dueling) for block in next_obs.split(BLOCK)]
-    batch = Batch(
-        tensor(windows.obs).float(), tensor(windows.actions[:, None]), tensor(windows.returns[:, None]),
-        tensor(windows.discounts[:, None]), next_obs, tensor(windows.next_masks), torch.cat(blocks),
-        tensor(None if windows.weights is None else windows.weights[:, None]), None,
-    )  # fmt: skip
-    return batch if config.double else batch._replace(targets=targets(learner.network, batch, config))
 
 
 @torch.no_grad()
@@ -317,7 +265,10 @@ def update(learner: Learner) -> dict[str, Tensor]:
     learner.optimizer.param_groups[0]["lr"] = config.learning_rate * _remaining(learner, config.learning_rate_schedule)
     parameters, losses = trained_parameters(network, config.dueling), []
     for windows in draws(learner):
-        for batch in batch_of(learner, windows).minibatches(size):
+        drawn = batch_of(windows, learner.target_network, config.dueling, config.device)
+        if not config.double:  # then the targets stay the same through the round, too
+            drawn = drawn._replace(targets=targets(network, drawn, config))
+        for batch in drawn.minibatches(size):
             total, errors, q = loss(network, batch, config)
             descend(learner, torch.autograd.grad(total, parameters))
             losses.append(total.detach())
@@ -470,12 +421,6 @@ def _discrete(space: spaces.Space) -> spaces.Discrete:
     if not isinstance(space, spaces.Discrete):
         raise ValueError(f"dqn chooses among single actions, not from {space}: use --agent ppo")
     return space
-
-
-def _obs_dtype(space: spaces.Space) -> np.dtype:
-    """Return how observations are remembered: whole numbers of a byte as they are, all else as float32."""
-    is_byte = isinstance(space, spaces.Box) and space.dtype in (np.uint8, np.int8, np.bool_)
-    return np.dtype(space.dtype if is_byte else np.float32)
 
 
 def _network(observation_space: spaces.Space, action_space: spaces.Space, config: Config) -> ActorCritic:
