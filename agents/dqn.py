@@ -67,12 +67,12 @@ class Config:
     exploration_fraction: float = 0.2  # of total_steps over which epsilon falls linearly
     max_grad_norm: float = 10.0  # gradients are scaled down to this norm
     temperature: float = 0.1  # reward; a policy that draws does so from softmax(q / temperature)
-    network: Literal["mlp", "board"] = "mlp"  # board: a convolution over [planes, rows, columns] first
-    hidden_sizes: tuple[int, ...] = (128, 128)  # of the perceptrons; board: the layer after the convolutions
+    network: Literal["mlp", "board", "rows"] = "mlp"  # board: a convolution first; rows: the same for each of a list
+    hidden_sizes: tuple[int, ...] = (128, 128)  # of the perceptrons; board, rows: the first is the width of layers
     activation: Literal["tanh", "relu", "silu"] = "relu"  # of the perceptrons
     channels: int = 64  # board: of the convolution
     kernel_size: int = 4  # board: rows and columns of the convolution's windows
-    num_layers: int = 1  # board: layers with skip connections after the first of hidden_sizes
+    num_layers: int = 1  # board, rows: layers with skip connections after the first of hidden_sizes
     opponent: str = "random"  # games of two: random, a yardstick's policy, a run
     level: str = "standard"  # preset of the environment's params
     params: dict[str, float] = field(default_factory=dict)  # changes to single params
@@ -392,19 +392,31 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
     return figures
 
 
-def load(run: Any, environment: Any) -> QPolicy:
-    """Return the best policy of the newest checkpoint of `run` (the last, if none was judged)."""
+def load(run: Any, environment: Any, params: np.record | None = None) -> QPolicy:
+    """Return the best policy of the newest checkpoint of `run` (the last, if none was judged).
+
+    Args:
+        run: a `rlkit.run.Run`, or what stands for one.
+        environment: what it was trained on.
+        params: to act under; None: those it was trained under.
+
+    Raises:
+        ValueError: its network does not fit the spaces under `params`.
+    """
     checkpoint = run.load()
     config = replace(config_of(run.config), device="cpu")  # wherever it was trained
-    env = make_batch(
-        environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self")
-    )
-    found = (env.single_observation_space, _discrete(env.single_action_space))
-    env.close()
-    network = _network(*found, config)
+    found = environment.spaces(params) if params is not None else _spaces(environment, config)
+    network = _network(found[0], _discrete(found[1]), config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
-    network.load_state_dict(saving.part(checkpoint.tensors, kept))
+    saving.load_weights(network, saving.part(checkpoint.tensors, kept))
     return QPolicy(network, config.dueling, config.temperature, *found, seed=run.seed)
+
+
+def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:
+    options = _env_options(environment, config, "self")
+    env = make_batch(environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    env.close()
+    return env.single_observation_space, env.single_action_space
 
 
 def config_of(settings: Mapping[str, Any]) -> Config:

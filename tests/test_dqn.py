@@ -10,6 +10,7 @@ from gymnasium import spaces
 from agents import dqn
 from rlkit.engine.turns import sample
 from rlkit.learning.actor_critic import ActorCritic
+from rlkit.learning.policy import with_temperature
 from rlkit.learning.q_policy import QPolicy, q_values
 from rlkit.registry import find_environment, resolve
 from rlkit.run import Run
@@ -211,6 +212,9 @@ def test_the_policy_draws_by_its_temperature_and_shows_what_it_thinks():
     np.testing.assert_allclose(thought["probabilities"], chances[0], atol=1e-7)
     assert thought["value"] == pytest.approx(q[0, [0, 2, 3]].max(), abs=1e-5)
     assert policy.act(obs[0], mask[0]) == policy.act(obs, mask)[0] == np.where(mask[0], q[0], -9).argmax()
+    doubled = np.where(mask, np.exp(q / 1.0), 0)
+    at_two = with_temperature(policy, 2.0).probabilities(obs, mask)
+    np.testing.assert_allclose(at_two, doubled / doubled.sum(axis=1, keepdims=True), atol=1e-5)
     drawn = policy.act(obs.repeat(2000, axis=0), mask.repeat(2000, axis=0), deterministic=False)
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 12_000, chances[0], atol=0.02)
     assert sample(chances, np.zeros(6)).tolist() == [0] * 6

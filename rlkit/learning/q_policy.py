@@ -38,18 +38,28 @@ def legal_q_values(q: Tensor, masks: Tensor | None) -> Tensor:
 
 
 class QPolicy:
-    """Acts greedily by q-values, or draws from softmax(q / temperature); see `rlkit.learning.policy.Policy`."""
+    """Acts greedily by q-values, or draws from softmax(q / (scale × temperature)); see `rlkit.learning.policy.Policy`.
+
+    Args:
+        network: an `ActorCritic`.
+        dueling: how q-values are made of its outputs.
+        scale: of the q-values when actions are drawn: what its recipe calls temperature.
+        observation_space, action_space: of one copy.
+        seed: of the draws.
+    """
+
+    temperature = 1.0  # see `rlkit.learning.policy.with_temperature`
 
     def __init__(
         self,
         network: ActorCritic,
         dueling: bool,
-        temperature: float,
+        scale: float,
         observation_space: spaces.Space,
         action_space: spaces.Space,
         seed: int = 0,
     ):
-        self.network, self._dueling, self._temperature = network, dueling, temperature
+        self.network, self._dueling, self._scale = network, dueling, scale
         self._observation_space, self._action_space = observation_space, action_space
         self._device = next(network.parameters()).device
         self._rng = np.random.default_rng(seed)
@@ -65,9 +75,9 @@ class QPolicy:
         return q if action_mask is None else np.where(np.asarray(action_mask) != 0, q, np.float32(ILLEGAL))
 
     def evaluate(self, obs: Any, action_mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return (logits [B, A], values [B]) of a batch: q / temperature, and the value of the greedy action."""
+        """Return (logits [B, A], values [B]) of a batch: scaled q-values, and the value of the greedy action."""
         q = self.q_values(obs, action_mask)
-        return q / self._temperature, q.max(axis=1)
+        return q / (self._scale * self.temperature), q.max(axis=1)
 
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
         """Return the action(s) of the highest q-value, or draws from the policy."""
@@ -80,7 +90,7 @@ class QPolicy:
 
     def probabilities(self, obs: Any, action_mask: np.ndarray | None = None) -> np.ndarray:
         """Return the chances [B, A] of the actions when drawn, for a batch."""
-        logits = self.q_values(obs, action_mask).astype(np.float64) / self._temperature
+        logits = self.q_values(obs, action_mask).astype(np.float64) / (self._scale * self.temperature)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
