@@ -9,10 +9,11 @@ from gymnasium import spaces
 
 from agents import dqn
 from rlkit.engine.turns import sample
+from rlkit.evaluation import random_policy, run_episodes
 from rlkit.learning.actor_critic import ActorCritic
 from rlkit.learning.policy import with_temperature
 from rlkit.learning.q_policy import QPolicy, q_values
-from rlkit.registry import find_environment, resolve
+from rlkit.registry import environment_from_path, find_environment, resolve
 from rlkit.run import Run
 
 TINY = {
@@ -218,3 +219,24 @@ def test_the_policy_draws_by_its_temperature_and_shows_what_it_thinks():
     drawn = policy.act(obs.repeat(2000, axis=0), mask.repeat(2000, axis=0), deterministic=False)
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 12_000, chances[0], atol=0.02)
     assert sample(chances, np.zeros(6)).tolist() == [0] * 6
+
+
+def test_what_is_learned_on_four_rows_holds_for_nine(tmp_path):
+    from test_rows import DECLARATION, RULES
+
+    (tmp_path / "rows_of_dqn").mkdir()
+    (tmp_path / "rows_of_dqn" / "__init__.py").write_text(DECLARATION)
+    (tmp_path / "rows_of_dqn" / "rules.py").write_text(RULES)
+    environment = environment_from_path(tmp_path / "rows_of_dqn")
+    config = dqn.Config(
+        total_steps=5_000, network="rows", hidden_sizes=(32,), gamma=0.0, n_step=1, minibatch_size=64,
+        gradient_steps=32, train_frequency=8, learning_starts=500, learning_rate=3e-3, eval_interval=0,
+        picture_interval=0,
+    )  # fmt: skip
+    with Run.create("rows_of_dqn", "dqn", dataclasses.asdict(config), 0, root=tmp_path) as run, run.training():
+        dqn.train(environment, config, run)
+    params = environment.params("many")[0]
+    policy = dqn.load(Run.open(run.folder), environment, params)
+    floor = run_episodes(environment, random_policy(environment, level="many"), 100, 1, level="many")
+    found = run_episodes(environment, policy, 100, 1, level="many")
+    assert found.metrics["wrong"].mean() < 0.25 * floor.metrics["wrong"].mean()
