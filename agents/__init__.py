@@ -3,4 +3,5 @@
 AGENTS = {
     "ppo": "agents.ppo",
     "alphazero": "agents.alphazero",
+    "dqn": "agents.dqn",
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rlkit
-from agents import ppo
+from agents import dqn, ppo
 from rlkit.evaluation import run_episodes
 from rlkit.registry import environment_from_path
 from rlkit.run import Run
@@ -73,6 +73,17 @@ def train(environment, folder, seed=0, **settings):
         return ppo.train(environment, config, run)
 
 
+def train_dqn(environment, folder, seed=0, **settings):
+    """Train DQN for a few thousand steps and return the policy."""
+    base = {
+        "total_steps": 6_000, "num_envs": 8, "train_frequency": 8, "gradient_steps": 8, "minibatch_size": 32,
+        "learning_starts": 500, "learning_rate": 3e-3, "target_update_interval": 200, "hidden_sizes": (32,),
+    }  # fmt: skip
+    config = dqn.Config(**{**base, "gamma": 0.5, "eval_interval": 0, "picture_interval": 0, **settings})
+    with Run.create("task", "dqn", {}, seed, root=folder) as run, run.training():
+        return dqn.train(environment, config, run)
+
+
 @pytest.mark.parametrize("kind", REWARDS)
 def test_ppo_learns_to_name_what_it_sees(kind, tmp_path):
     action_space, reward = REWARDS[kind]
@@ -82,7 +93,23 @@ def test_ppo_learns_to_name_what_it_sees(kind, tmp_path):
     assert returns.mean() > (18.5 if kind == "box" else 19.5)  # of 20; random play gets at most 5, or 10 for the box
 
 
-def test_ppo_obeys_masks_and_learns_under_them(tmp_path):
+DQN_PARTS = {
+    "plain": {"double": False, "n_step": 1},
+    "polyak": {"n_step": 1, "target_update_interval": 32, "target_update_rate": 0.2},
+    "rainbow": {"dueling": True, "prioritized": True, "n_step": 3},
+}
+
+
+@pytest.mark.parametrize("part", DQN_PARTS)
+def test_dqn_learns_to_name_what_it_sees(part, tmp_path):
+    action_space, reward = REWARDS["discrete"]
+    environment = write_environment(tmp_path, f"dqn_{part}", IDENTITY.format(reward=reward), action_space)
+    policy = train_dqn(environment, tmp_path, **DQN_PARTS[part])
+    assert run_episodes(environment, policy, 50, seed=1).returns.mean() > 19.5  # of 20
+
+
+@pytest.mark.parametrize("agent", ["ppo", "dqn"])
+def test_masks_are_obeyed_and_learned_under(agent, tmp_path):
     """The number shown is masked, and worth nothing; the next one (cyclically) is worth 1."""
     rules = (
         IDENTITY.format(reward="1.0 if action == (state.target + 1) % 4 else 0.0")
@@ -93,8 +120,8 @@ def action_mask(state, params, mask):
         mask[i] = state.target != i
 """
     )
-    environment = write_environment(tmp_path, "masked", rules, "spaces.Discrete(4)")
-    policy = train(environment, tmp_path)
+    environment = write_environment(tmp_path, f"masked_{agent}", rules, "spaces.Discrete(4)")
+    policy = (train if agent == "ppo" else train_dqn)(environment, tmp_path)
     episodes = run_episodes(environment, policy, 50, seed=1)
     assert (episodes.lengths == 20).all()  # a masked action would have ended the episode
     assert episodes.returns.mean() > 19.5
@@ -135,6 +162,9 @@ def test_the_value_of_a_truncated_episode_is_bootstrapped(tmp_path):
     policy = train(environment, tmp_path, gamma=0.5)
     obs = np.eye(4, dtype=np.float32)
     assert policy.inspect(obs[0])["value"] == pytest.approx(2.0, abs=0.05)
+    for n_step in (1, 3):
+        policy = train_dqn(environment, tmp_path, n_step=n_step)
+        assert policy.inspect(obs[0])["value"] == pytest.approx(2.0, abs=0.05)
 
 
 def test_policies_take_one_observation_or_a_batch(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import rlkit
-from agents import alphazero, ppo
+from agents import alphazero, dqn, ppo
 from rlkit.checking import CHECKS, check_environment
 from rlkit.cli import VERBS, main
 from rlkit.cli.settings import parse_settings
@@ -199,7 +199,9 @@ def table_names(heading):
     return [name for first in firsts for name in re.findall(r"`([^`]+)`", first)]
 
 
-@pytest.mark.parametrize(("heading", "agent"), [("PPO's settings", ppo), ("AlphaZero's settings", alphazero)])
+@pytest.mark.parametrize(
+    ("heading", "agent"), [("PPO's settings", ppo), ("AlphaZero's settings", alphazero), ("DQN's settings", dqn)]
+)
 def test_every_setting_is_explained(heading, agent):
     assert sorted(table_names(heading)) == sorted(field.name for field in dataclasses.fields(agent.Config))
 
@@ -228,6 +230,9 @@ def test_every_logged_metric_is_explained_and_no_other(tmp_path, monkeypatch):
     )  # fmt: skip
     with Run.create("tic_tac_toe", "alphazero", {}, 0, root=tmp_path) as run, run.training():
         alphazero.train(find_environment("tic_tac_toe"), config, run)
+    config = dqn.Config(total_steps=512, learning_starts=64, hidden_sizes=(8,), eval_interval=256, eval_episodes=4)
+    with Run.create("tic_tac_toe", "dqn", {}, 0, root=tmp_path) as run, run.training():
+        dqn.train(find_environment("tic_tac_toe"), config, run)
     assert walk.metrics == ("detour",)
     logged = {name.replace("/detour", "/METRIC") for name in logged}
     assert sorted(table_names("What every metric means")) == sorted(logged)

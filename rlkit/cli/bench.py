@@ -27,7 +27,7 @@ Steps a second of environments, with random actions, resets and observations: th
 """
 TRAIN_HELP = """\
 Training steps a second, counting collection and update only, and the time from process start to solved.
-`--against sb3` measures Stable-Baselines3's PPO in the same run, turn by turn, one thread each.
+`--against sb3` measures Stable-Baselines3's PPO or DQN in the same run, turn by turn, one thread each.
 """
 SEARCH_HELP = """\
 Simulations a second of tree searches on one core, without a network, from positions of random play; and of self-play
@@ -66,6 +66,7 @@ def _train(args: list[str]) -> int:
 
     parser = Parser("bench train", TRAIN_HELP)
     parser.add_argument("environment", metavar="ENV", choices=["cartpole"], help="cartpole: the task both know")
+    parser.add_argument("--agent", choices=["ppo", "dqn"], default="ppo", help="the algorithm (default ppo)")
     parser.add_argument("--against", choices=["sb3"], help="measure this peer in the same run")
     parser.add_argument("--repeats", type=positive, default=5, help="repeats of each speed (default 5)")
     parser.add_argument(

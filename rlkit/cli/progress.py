@@ -51,6 +51,13 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line of its own, above the live one."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
     def update(self, step: int, total_steps: int, figures: Mapping[str, float]) -> None:
         """Take note of a training that is at `step` of `total_steps`, with its `figures` by name."""
         now = self._clock()

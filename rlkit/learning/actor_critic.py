@@ -74,6 +74,10 @@ class ActorCritic(nn.Module):
         features = self.body(obs)
         return self.policy_head(self.actor(features)), self.value_head(self.critic(features)).squeeze(-1)
 
+    def outputs(self, obs: Tensor) -> Tensor:
+        """Return the policy's outputs [B, num_outputs] alone."""
+        return self.policy_head(self.actor(self.body(obs)))
+
     def value(self, obs: Tensor) -> Tensor:
         """Return values [B] alone."""
         return self.value_head(self.critic(self.body(obs))).squeeze(-1)

@@ -26,6 +26,18 @@ def mlp(num_inputs: int, hidden_sizes: Sequence[int], activation: str = "tanh") 
     return nn.Sequential(*layers)
 
 
+@torch.no_grad()
+def flat_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """Return one vector with the values of `parameters`, which become views of it.
+
+    An optimiser that steps the vector steps them all, in one operation instead of a dozen.
+    """
+    vector = torch.cat([parameter.flatten() for parameter in parameters])
+    for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
+        parameter.data = part.view(parameter.shape)
+    return nn.Parameter(vector)
+
+
 class BoardBody(nn.Module):
     """Planes [B, C, H, W] → features [B, hidden_size]: every window of a board by one convolution, then layers.
 
