@@ -10,7 +10,7 @@ from agents.alphazero.cache import make_cache
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.state import record_dtype
 from rlkit.environment import Environment
-from rlkit.learning.policy import Situation
+from rlkit.learning.policy import RandomPolicy, Situation
 
 _MAX_COPIES = 1024  # searched at a time
 _MAX_LINE = 1000  # steps of a line at most; the value of what follows is the network's
@@ -104,8 +104,8 @@ class Planner:
     Args:
         environment, params: what it plans in; it reads the true states.
         num_simulations: a move.
-        policy: what it improves. Offers `evaluate(obs [B, …]) -> (logits [B, A], values [B])` and may say its
-            `gamma` and `value_scale` (reward units of the value 1); without, both are 1.
+        policy: what it improves. Offers `evaluate(obs [B, …], action_mask [B, A]) -> (logits [B, A], values [B])`
+            and may say its `gamma` and `value_scale` (reward units of the value 1); without, both are 1.
         seed: of its dice, which also depend on the state: the same state gets the same plan.
         settings: changes to DEFAULTS.
 
@@ -201,7 +201,7 @@ class Planner:
         logits, values = np.zeros((count, self._num_actions), np.float32), np.zeros(count, np.float32)
         steering = (self._params, self._settings, self.num_simulations, self._cache)
         while self._kernels.advance(self._plans, *steering, logits, values, obs, waiting):
-            logits[waiting], values[waiting] = self._policy.evaluate(obs[waiting])
+            logits[waiting], values[waiting] = self._policy.evaluate(obs[waiting], self._plans.games["mask"][waiting])
 
     def _lines_left(self, states: np.ndarray, actions: np.ndarray) -> dict[bytes, Line]:
         """Return the certain lines after their first step, by the states that it leads to."""
@@ -225,6 +225,27 @@ class Planner:
             return self._plans.best_actions[i, :length].tolist()
         line = np.zeros(self.num_simulations, np.int64)
         return line[: self._kernels.likely_line(self._plans.nodes[i], self._num_actions, line)].tolist()
+
+
+class _Nothing:
+    """Knows nothing: all actions are as likely, all values 0; acts at random."""
+
+    def __init__(self, environment: Environment, params: np.record, seed: int):
+        observation_space, action_space = environment.spaces(params)
+        self._random = RandomPolicy(observation_space, action_space, seed)
+        self._num_actions = int(action_space.n)  # type: ignore[attr-defined]
+
+    def evaluate(self, obs: np.ndarray, action_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros((len(obs), self._num_actions), np.float32), np.zeros(len(obs), np.float32)
+
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        return self._random.act(obs, action_mask, deterministic)
+
+
+def rollout_planner(environment: Environment, params: np.record, num_simulations: int, seed: int = 0) -> Planner:
+    """Return a planner whose playouts are random: what looking ahead is worth without any knowledge."""
+    _sizes_of(environment, params)
+    return Planner(environment, params, num_simulations, _Nothing(environment, params, seed), seed)
 
 
 def make_plans(

@@ -240,7 +240,7 @@ def advance(plans, params, settings, num_simulations, cache, logits, values, obs
         waiting[i] = False
         while _next(plans, i, params[0], settings[0], num_simulations):
             observe(plans.states[i], params[0], obs[i])
-            key = key_of(cache, obs[i])
+            key = _key(cache, obs[i], plans.games[i].mask)
             known = recall(cache, key)
             if known < 0:
                 plans.games[i].key = key
@@ -249,6 +249,15 @@ def advance(plans, params, settings, num_simulations, cache, logits, values, obs
                 break
             _take(plans, i, params[0], settings[0], cache.logits[known], cache.values[known])
     return num_waiting
+
+
+@jit_inline
+def _key(cache, obs, mask):
+    """Return the key of an observation with its mask, which q-values depend on."""
+    key = key_of(cache, obs)
+    for action in range(mask.shape[0]):
+        key = (key * 0x5851F42D4C957F2D + int(mask[action])) & 0x7FFFFFFFFFFFFFFF
+    return key
 
 
 @jit

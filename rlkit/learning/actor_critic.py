@@ -162,7 +162,7 @@ class NetworkPolicy:
         return self.network.distribution(outputs, masks), values
 
     @torch.no_grad()
-    def evaluate(self, obs: Any) -> tuple[np.ndarray, np.ndarray]:
+    def evaluate(self, obs: Any, action_mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return (logits [B, A] of discrete actions, legal or not, and values [B]) of observations [B, …]."""
         outputs, values = self.network(self.tensor(obs))
         return outputs.cpu().numpy(), values.cpu().numpy()
