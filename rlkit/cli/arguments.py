@@ -258,11 +258,8 @@ def _rollout_search(environment: Any, name: str, params: Any, seed: int) -> Any:
         raise UsageError(f"{name!r} must be rollouts:N, with N simulations a move from 1 on, as rollouts:400")
     if not hasattr(environment, "rules"):
         raise UsageError(f"{name!r} searches states, which {environment.name} cannot save")
-    if environment.num_players == 1:
-        return _named(
-            import_module("agents.alphazero.planner").rollout_planner(environment, params, int(count), seed), name
-        )
-    search = import_module("agents.alphazero.players").rollout_search
+    module, function = ("planner", "rollout_planner") if environment.num_players == 1 else ("players", "rollout_search")
+    search = getattr(import_module(f"agents.alphazero.{module}"), function)
     return _named(search(environment, params, int(count), seed), name)
 
 

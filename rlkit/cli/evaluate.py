@@ -73,7 +73,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
         "--episodes",
         metavar="N",
         type=positive,
-        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own, in matches and with simulations)",
+        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own and of searches)",
     )
     add("--seed", type=whole, default=REPORT_SEED, help="of the episodes, searches and openings (default %(default)s)")
     add("--opponent", metavar="WHO", help="in games of two: a player, see above (default random)")
@@ -146,6 +146,8 @@ def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
     from rlkit.learning.policy import with_temperature
 
     environment, policy, env_options, about = subject
+    if options.simulations is not None and environment.num_players == 2:
+        raise UsageError("--simulations of games of two goes with --positions or --conversion: add one")
     if options.opponent is not None:
         opponent = _opponent(environment, options.opponent, env_options)
         if hasattr(policy, "act_in") or hasattr(opponent, "act_in"):
@@ -181,8 +183,6 @@ def _players(subject: Subject, player: Any, options: argparse.Namespace) -> dict
     environment, _, env_options, about = subject
     if options.simulations is None:
         return {"agent": player}
-    if environment.num_players == 2:
-        raise UsageError("--simulations of games of two goes with --positions or --conversion: add one")
     if not can_look_ahead(player, environment):
         raise UsageError(f"{about['agent']} does not search: leave --simulations out")
     params = environment.params(**env_options)[0]
