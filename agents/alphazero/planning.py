@@ -240,10 +240,9 @@ def advance(plans, params, settings, num_simulations, cache, logits, values, obs
         waiting[i] = False
         while _next(plans, i, params[0], settings[0], num_simulations):
             observe(plans.states[i], params[0], obs[i])
-            key = _key(cache, obs[i], plans.games[i].mask)
+            key = _key(cache, obs[i], plans.games[i])
             known = recall(cache, key)
             if known < 0:
-                plans.games[i].key = key
                 waiting[i] = True
                 num_waiting += 1
                 break
@@ -252,12 +251,12 @@ def advance(plans, params, settings, num_simulations, cache, logits, values, obs
 
 
 @jit_inline
-def _key(cache, obs, mask):
+def _key(cache, obs, game):
     """Return the key of an observation with its mask, which q-values depend on."""
-    key = key_of(cache, obs)
-    for action in range(mask.shape[0]):
-        key = (key * 0x5851F42D4C957F2D + int(mask[action])) & 0x7FFFFFFFFFFFFFFF
-    return key
+    game.key = key_of(cache, obs)
+    for action in range(game.mask.shape[0]):
+        game.key = (int(game.key) * 6_364_136_223_846_793_005 + int(game.mask[action])) & 0x7FFFFFFFFFFFFFFF
+    return game.key
 
 
 @jit
