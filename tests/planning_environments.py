@@ -91,9 +91,36 @@ class EarliestDue:
     def __init__(self, sharpness=20.0):
         self._sharpness = sharpness
 
-    def evaluate(self, obs):
+    def evaluate(self, obs, action_mask=None):
         return (-self._sharpness * obs[..., 2]).astype(np.float32), np.zeros(len(obs), np.float32)
 
     def act(self, obs, action_mask=None, deterministic=True):
         logits = self.evaluate(obs)[0]
         return np.where(action_mask != 0, logits, -np.inf).argmax(axis=1)
+
+
+# Guess a coin that is thrown after the choice (1 if right), or take a tenth of `goal` for sure.
+BET = [
+    ("rules", "from rlkit.engine.rng import uniform", "from rlkit.engine.rng import integer, uniform"),
+    ("rules", "    return float(action), int(state.count) >= int(params.goal)", "    return gain, False"),
+    (
+        "rules",
+        "    state.count = int(state.count) + action\n",
+        "    gain = 1.0 if action == integer(state, 0, 2) else 0.0\n    gain = int(params.goal) / 10 if action == 2 else gain\n",
+    ),
+    ("__init__", "max_steps=12", "max_steps=20"),
+    ("__init__", "Discrete(2)", "Discrete(3)"),
+]
+
+
+class Plain:
+    """Thinks all actions as good and all states worth `value`."""
+
+    def __init__(self, num_actions, value=0.0):
+        self._num_actions, self._value = num_actions, value
+
+    def evaluate(self, obs, action_mask=None):
+        return np.zeros((len(obs), self._num_actions), np.float32), np.full(len(obs), self._value, np.float32)
+
+    def act(self, obs, action_mask=None, deterministic=True):
+        return np.zeros(len(obs), np.int64)

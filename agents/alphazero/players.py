@@ -29,13 +29,16 @@ class NetworkPlayer:
         spaces: (observation space, action space) of one copy.
         seed: of the draws of `act(..., deterministic=False)`.
         find_wins: of its searches, see `tree.SETTINGS`.
+        gamma: the discount a step that its values were learned with, for plans of one player.
     """
+
+    value_scale = 1.0  # its values are in the units of rewards
 
     def __init__(
         self, environment: Environment, params: np.record, network: BoardNetwork, spaces: Any, seed: int = 0,
-        find_wins: bool = False,
+        find_wins: bool = False, gamma: float = 1.0,
     ):  # fmt: skip
-        self.network, self._find_wins = network, find_wins
+        self.network, self._find_wins, self.gamma = network, find_wins, gamma
         self._environment, self._params, self._spaces = environment, params, spaces
         symmetries = environment.symmetries(params) if environment.symmetries else None
         self._evaluator = Evaluator(network)
