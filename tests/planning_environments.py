@@ -106,7 +106,8 @@ BET = [
     (
         "rules",
         "    state.count = int(state.count) + action\n",
-        "    gain = 1.0 if action == integer(state, 0, 2) else 0.0\n    gain = int(params.goal) / 10 if action == 2 else gain\n",
+        "    guessed = 1.0 if action == integer(state, 0, 2) else 0.0\n"
+        "    gain = int(params.goal) / 10 if action == 2 else guessed\n",
     ),
     ("__init__", "max_steps=12", "max_steps=20"),
     ("__init__", "Discrete(2)", "Discrete(3)"),
