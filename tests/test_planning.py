@@ -151,7 +151,7 @@ def test_the_tree_is_the_textbooks(tardiness, gamma, scale):
     policy = Guess()
     policy.gamma = gamma
     states, params = states_after(tardiness, 10, seed=3)
-    player = Planner(tardiness, params[0], 60, policy, playout_steps=0)
+    player = Planner(tardiness, params[0], 60, policy, playout_steps=0, c_puct=1.25, fpu_reduction=0.1)
     for state in np.split(states, 10):
         thoughts = player.inspect_in(situation(state, params))
         visits, mean = textbook(state[0], policy.evaluate, 60, 1.25, 0.1, gamma, scale)
@@ -170,7 +170,7 @@ def bet(tmp_path_factory):
 
 def test_nobody_guesses_a_coin(bet):
     """A guess is worth 1/2, more than the 0.3 that are sure, and no plan makes more of it."""
-    player = Planner(bet, bet.params(goal=3)[0], 200, Plain(3))
+    player = Planner(bet, bet.params(goal=3)[0], 200, Plain(3), gamma=0.3)
     gains = run_episodes(bet, player, 50, seed=1, goal=3).returns.sum()
     assert abs(gains - 500) < 5 * math.sqrt(1000) / 2  # five standard deviations of 1,000 throws
 
@@ -179,10 +179,10 @@ def test_a_sure_gain_is_preferred_to_a_guess(bet):
     """A tree of states plans as if the one outcome that each of them holds were certain, so it takes the bet."""
     states, params = states_after(bet, 50, goal=6)
     for steps in (0, 30):  # with playouts, too
-        player = Planner(bet, params[0], 600, Plain(3), playout_steps=steps)
+        player = Planner(bet, params[0], 600, Plain(3), playout_steps=steps, gamma=0.3)
         assert (player.act_in(situation(states, params)) == 2).mean() > 0.9
         assert not player._lines
-    naive = SearchPlayer(bet, params[0], 600, UNIFORM)
+    naive = SearchPlayer(bet, params[0], 600, UNIFORM, gamma=0.3)
     assert (naive.act_in(situation(states, params)) == 2).mean() < 0.2
 
 
