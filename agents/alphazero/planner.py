@@ -23,7 +23,6 @@ def node_dtype(num_actions: int) -> np.dtype:
         ("children", np.int32, num_actions),  # −1 where there is none yet
         ("visit_counts", np.int32, num_actions),
         ("q_values", np.float64, num_actions),  # mean discounted return of the action and what followed
-        ("q_most", np.float64, num_actions),  # the greatest of these returns
         ("priors", np.float32, num_actions),  # −1 where illegal when the node was evaluated
         ("is_closed", np.int8, num_actions),  # every line below has been played, and none drew a random number
         ("visits", np.int32),  # its own evaluation included; 0: not evaluated yet
@@ -59,7 +58,6 @@ def game_dtype(num_actions: int) -> np.dtype:
 SETTINGS = record_dtype(
     ("c_puct", np.float64),  # weight of the prior, for returns scaled to [0, 1]
     ("fpu_reduction", np.float64),  # an action not tried yet is worth the node's value less this
-    ("max_share", np.float64),  # of the greatest return in an action's value; the rest is the mean
     ("temperature", np.float64),  # of the policy in playouts; 0: its most likely actions
     ("gamma", np.float64),  # discount a step
     ("value_scale", np.float64),  # reward units of the network's value 1
@@ -67,8 +65,8 @@ SETTINGS = record_dtype(
     ("max_steps", np.int64),  # of an episode; 0: no limit
 )
 DEFAULTS: dict[str, float] = {
-    "c_puct": 1.25, "fpu_reduction": 0.1, "max_share": 0.0, "temperature": 1.0, "gamma": 1.0, "value_scale": 1.0,
-    "playout_steps": 128, "max_steps": 0,
+    "c_puct": 0.5, "fpu_reduction": 0.1, "temperature": 2.0, "gamma": 1.0, "value_scale": 1.0, "playout_steps": 128,
+    "max_steps": 0,
 }  # fmt: skip
 
 

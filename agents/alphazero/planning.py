@@ -66,6 +66,7 @@ def _clear(node):
     for action in range(node.children.shape[0]):
         node.children[action] = -1
         node.visit_counts[action] = 0
+        node.q_values[action] = 0.0
         node.is_closed[action] = 0
 
 
@@ -110,9 +111,7 @@ def _select(node, game, settings):
                 count, prior = node.visit_counts[action], float(node.priors[action])
                 value = -settings.fpu_reduction
                 if count > 0:
-                    q_value = node.q_values[action]
-                    q_value += settings.max_share * (node.q_most[action] - q_value)
-                    value = (q_value - node.mean) * scale
+                    value = (node.q_values[action] - node.mean) * scale
                 score = value + weight * (prior if prior >= 0 else UNEXPECTED) / (1 + count)
                 if score > best_score:
                     best, best_score = action, score
@@ -184,12 +183,7 @@ def _back_up(nodes, state, game, path, actions, rewards, best_actions, best_rewa
         node, action = nodes[path[t]], actions[t]
         count = node.visit_counts[action] + 1
         node.visit_counts[action] = count
-        if count == 1:
-            node.q_values[action] = value
-            node.q_most[action] = value
-        else:
-            node.q_values[action] += (value - node.q_values[action]) / count
-            node.q_most[action] = max(node.q_most[action], value)
+        node.q_values[action] += (value - node.q_values[action]) / count
         _note(node, value)
     game.low, game.high = min(game.low, value), max(game.high, value)
     game.num_simulations += game.leaf != 0  # the root's own evaluation is none
