@@ -26,7 +26,7 @@ def node_dtype(num_actions: int) -> np.dtype:
         ("priors", np.float32, num_actions),  # −1 where illegal when the node was evaluated
         ("is_closed", np.int8, num_actions),  # every line below has been played, and none drew a random number
         ("visits", np.int32),  # its own evaluation included; 0: not evaluated yet
-        ("mean", np.float64),  # of all returns from here
+        ("average", np.float64),  # of all returns from here; `mean` would be NumPy's own in plain Python
         ("value", np.float64),  # of the network
     )
 
@@ -159,7 +159,7 @@ class Planner:
         """Plan in all copies; return (shares of visits [B, A], actions [B], values [B], lines [B])."""
         states = np.ascontiguousarray(states)
         keys = _keys_of(states)
-        if keys == self._latest[0]:
+        if keys and keys == self._latest[0]:
             return self._latest[1]
         policies = np.zeros((len(states), self._num_actions), np.float32)
         actions, values = np.zeros(len(states), np.int64), np.zeros(len(states))

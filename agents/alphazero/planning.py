@@ -62,7 +62,7 @@ def remember_line(plans, i, actions, rewards, rest, gamma):
 @jit_inline
 def _clear(node):
     node.visits = 0
-    node.mean = 0.0
+    node.average = 0.0
     for action in range(node.children.shape[0]):
         node.children[action] = -1
         node.visit_counts[action] = 0
@@ -111,7 +111,7 @@ def _select(node, game, settings):
                 count, prior = node.visit_counts[action], float(node.priors[action])
                 value = -settings.fpu_reduction
                 if count > 0:
-                    value = (node.q_values[action] - node.mean) * scale
+                    value = (node.q_values[action] - node.average) * scale
                 score = value + weight * (prior if prior >= 0 else UNEXPECTED) / (1 + count)
                 if score > best_score:
                     best, best_score = action, score
@@ -201,7 +201,7 @@ def _back_up(nodes, state, game, path, actions, rewards, best_actions, best_rewa
 @jit_inline
 def _note(node, value):
     node.visits += 1
-    node.mean += (value - node.mean) / node.visits
+    node.average += (value - node.average) / node.visits
 
 
 @jit_inline
@@ -332,7 +332,7 @@ def recommend(plans, policies, actions, values):
                 best = action
         for action in range(game.mask.shape[0]):
             policies[i, action] = root.visit_counts[action] / total if total > 0 else max(0.0, root.priors[action])
-        actions[i], values[i] = best, root.mean
+        actions[i], values[i] = best, root.average
         if game.best_length > 0:
             actions[i], values[i] = plans.best_actions[i, 0], game.best_return
 
