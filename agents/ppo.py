@@ -121,15 +121,21 @@ class Learner:
         if self.return_scale is not None:
             self.moments["return"] = self.return_scale.moments
         self.best_moments = deepcopy(self.moments.get("obs"))  # the best policy's own: the others go on changing
+        self.best_value_scale = self.value_scale
         self.policy = self.policy_of(self.network, self.moments.get("obs"))
         if self.pool is not None:
             self.pool.add(0, self.frozen())
         self.obs, self.info = self.env.reset(seed=seed)
         self.rollout = Rollout((config.num_steps, config.num_envs), shape, self.spaces[1], config.device)
 
-    def policy_of(self, network: ActorCritic, moments: RunningMoments | None) -> NetworkPolicy:
+    @property
+    def value_scale(self) -> float:
+        """Reward units of the network's value of 1, as it stands."""
+        return 1.0 if self.return_scale is None else self.return_scale.deviation
+
+    def policy_of(self, network: ActorCritic, moments: RunningMoments | None, value_scale: float = 1) -> NetworkPolicy:
         """Return a policy that acts with `network` on observations normalised by `moments`."""
-        return NetworkPolicy(network, moments, *self.spaces, seed=self.seed)
+        return NetworkPolicy(network, moments, *self.spaces, self.seed, self.config.gamma, value_scale)
 
     def frozen(self) -> NetworkPolicy:
         """Return the present policy as one that learns no more."""
@@ -155,12 +161,14 @@ class Learner:
         if self.pool is not None:
             tensors |= saving.prefixed("pool", self.pool.tensors())
         best_score = self.best_score if math.isfinite(self.best_score) else None
-        return tensors, {"total_steps": self.total_steps, "best_score": best_score}
+        facts = {"total_steps": self.total_steps, "best_score": best_score}
+        return tensors, facts | {"value_scale": self.value_scale, "best_value_scale": self.best_value_scale}
 
     def restore(self, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Take back what `checkpoint` gave."""
         self.total_steps = facts["total_steps"]
         self.best_score = -math.inf if facts["best_score"] is None else facts["best_score"]
+        self.best_value_scale = facts.get("best_value_scale", 1.0)  # runs of earlier versions have none
         self.generator.set_state(tensors["generator"])
         self.network.load_state_dict(saving.part(tensors, "network"))
         self.best.load_state_dict(saving.part(tensors, "best"))
@@ -354,8 +362,8 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
             run.save(learner.total_steps, *learner.checkpoint())
     learner.env.close()
     if math.isfinite(learner.best_score):
-        return learner.policy_of(learner.best, learner.best_moments)
-    return learner.policy
+        return learner.policy_of(learner.best, learner.best_moments, learner.best_value_scale)
+    return learner.policy_of(learner.network, learner.moments.get("obs"), learner.value_scale)
 
 
 def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
@@ -367,6 +375,7 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
         learner.best_score = score
         learner.best.load_state_dict(learner.network.state_dict())
         learner.best_moments = deepcopy(learner.moments.get("obs"))
+        learner.best_value_scale = learner.value_scale
     return figures
 
 
@@ -391,7 +400,8 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> Network
     moments = RunningMoments(shape) if config.normalize_obs else None
     if moments is not None:
         moments.restore(saving.part(checkpoint.tensors, "best_moments" if kept == "best" else "moments.obs"))
-    return NetworkPolicy(network, moments, spaces[0], spaces[1], seed=run.seed)
+    value_scale = checkpoint.facts.get("best_value_scale" if kept == "best" else "value_scale", 1.0)
+    return NetworkPolicy(network, moments, spaces[0], spaces[1], run.seed, config.gamma, value_scale)
 
 
 def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:

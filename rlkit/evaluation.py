@@ -104,6 +104,30 @@ def best_episodes(
     return best
 
 
+def run_parts(
+    environment: Any,
+    policy: Any,
+    num_episodes: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Episodes:
+    """Play what `run_episodes` plays, some episodes after others, and tell `progress` (finished, all) between."""
+    size = min(max(num_episodes // 8, 32), 256)
+    parts = []
+    for first in range(0, num_episodes, size):
+        count = min(size, num_episodes - first)
+        if progress is not None:
+            progress(first, num_episodes)
+        parts.append(run_episodes(environment, policy, count, seed + first, **options))
+    if progress is not None:
+        progress(num_episodes, num_episodes)
+    returns, lengths = (np.concatenate([getattr(part, name) for part in parts]) for name in ("returns", "lengths"))
+    return Episodes(
+        returns, lengths, {name: np.concatenate([part.metrics[name] for part in parts]) for name in parts[0].metrics}
+    )
+
+
 def _actions(
     policy: Any, env: Any, obs: Any, action_mask: np.ndarray | None, running: np.ndarray, deterministic: bool
 ) -> np.ndarray:
@@ -171,12 +195,14 @@ def compare(
     seed: int,
     others: Mapping[str, Policy] | None = None,
     num_samples: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
     **options: Any,
 ) -> Report:
     """Play `policy`, random play and the yardstick's policies on the same seeded episodes.
 
     `others` get rows of their own under their names, with the yardstick's own score where there is one. With
-    `num_samples`, `policy` and random play also get rows for the best of so many draws of each episode.
+    `num_samples`, `policy` and random play also get rows for the best of so many draws of each episode. Of those who
+    plan, which takes long, `progress` hears (row, finished episodes, all).
 
     `options` are those of `BatchEnv`. In two-player games the episodes are against `opponent` (default random)
     and the yardstick's own score, where there is one, says how good the play is; the returns are beside it. Without
@@ -197,7 +223,7 @@ def compare(
     for name, player in players.items():
         rows[name] = {}
         if environment.num_players == 1 or name == "agent":
-            played[name] = run_episodes(environment, player, num_episodes, seed, **options)
+            played[name] = _play_row(environment, name, player, num_episodes, seed, progress, options)
             rows[name].update(_figures(played[name]))
         if score_of is not None:
             rows[name].update(score_of(player, True))
@@ -219,6 +245,15 @@ def compare(
         agent, floor, top = (rows[name]["return"].mean for name in ("agent", "random", reference))
         score = normalized_score(agent, floor, top)
     return Report(rows, score)
+
+
+def _play_row(
+    environment: Any, name: str, player: Any, num_episodes: int, seed: int, progress: Any, options: dict[str, Any]
+) -> Episodes:
+    if environment.num_players == 2 or not hasattr(player, "act_in"):
+        return run_episodes(environment, player, num_episodes, seed, **options)
+    told = None if progress is None else lambda finished, total: progress(name, finished, total)
+    return run_parts(environment, player, num_episodes, seed, told, **options)
 
 
 def _figures(episodes: Episodes) -> dict[str, Any]:

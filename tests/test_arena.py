@@ -177,9 +177,9 @@ def test_names_that_are_none(name, message, capsys):
 
 def test_programs_play_games_of_two_only(engine, searching):
     cartpole = find_environment("cartpole")
-    for name, message in ((engine, "programs play games of two"), ("rollouts:9", "searches games of two")):
-        with pytest.raises(UsageError, match=message):
-            policy_named(cartpole, name, cartpole.params()[0])
+    with pytest.raises(UsageError, match="programs play games of two"):
+        policy_named(cartpole, engine, cartpole.params()[0])
+    assert policy_named(cartpole, "rollouts:9", cartpole.params()[0]).num_simulations == 9
 
 
 def test_a_run_of_another_board_is_refused(trained):

@@ -26,8 +26,7 @@ from torch import Tensor
 from agents.alphazero import games
 from agents.alphazero.network import BoardNetwork, Evaluator, has_bfloat16
 from agents.alphazero.players import NetworkPlayer, SearchPlayer
-from agents.alphazero.selfplay import CHOICES, Group, Samples, Window
-from agents.alphazero.tree import STRATEGIES, make_settings
+from agents.alphazero.selfplay import Group, Samples, Window, search_settings, self_play_choices
 from rlkit.environment import Symmetries
 from rlkit.evaluation import EVALUATION_SEED, run_episodes
 from rlkit.learning import saving
@@ -121,8 +120,8 @@ class Learner:
         if config.augment and environment.symmetries is not None:
             self.symmetries = environment.symmetries(self.params)
         torch.manual_seed(seed)  # for the initial weights
-        self.network = make_network(self.spaces, config)
-        self.average = make_network(self.spaces, config)
+        self.network = make_network(environment, self.spaces, config)
+        self.average = make_network(environment, self.spaces, config)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -146,7 +145,10 @@ class Learner:
     @property
     def player(self) -> NetworkPlayer:
         """The network as it stands, averaged, without a search."""
-        return NetworkPlayer(self.environment, self.params, self.average, self.spaces, find_wins=self.config.find_wins)
+        return NetworkPlayer(
+            self.environment, self.params, self.average, self.spaces, find_wins=self.config.find_wins,
+            gamma=self.config.gamma,
+        )  # fmt: skip
 
     def checkpoint(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return (tensors, facts)."""
@@ -186,26 +188,11 @@ def _check(environment: Any) -> None:
         raise ValueError(f"alphazero needs a Discrete action space, which {environment.name} has not; use --agent ppo")
 
 
-def search_settings(environment: Any, config: Config) -> np.ndarray:
-    """Return the settings of the search that learns."""
-    return make_settings(
-        strategy=STRATEGIES[config.strategy], c_puct=config.c_puct, fpu_reduction=config.fpu_reduction,
-        c_visit=config.c_visit, c_scale=config.c_scale, gumbel_scale=1.0, dirichlet_alpha=config.dirichlet_alpha,
-        dirichlet_share=config.dirichlet_share, gamma=config.gamma, max_steps=environment.max_steps or 0,
-        find_wins=config.find_wins,
-    )  # fmt: skip
-
-
-def self_play_choices(config: Config) -> np.ndarray:
-    """Return one record [1] of CHOICES."""
-    return np.array([tuple(getattr(config, name) for name in CHOICES.names or ())], CHOICES)
-
-
-def make_network(spaces: Any, config: Config) -> BoardNetwork:
+def make_network(environment: Any, spaces: Any, config: Config) -> BoardNetwork:
     """Return a new network for (observation space, action space)."""
     return BoardNetwork(
         spaces[0].shape, int(spaces[1].n), config.network, config.size, config.num_blocks, config.head_size,
-        config.kernel_size, config.channels,
+        config.kernel_size, config.channels, environment.num_players == 2,
     )  # fmt: skip
 
 
@@ -227,6 +214,10 @@ def play_and_learn(learner: Learner) -> dict[str, float]:
     counters = np.sum([counters for _, counters in results], axis=0)
     for samples, _ in results:
         learner.window.add(samples)
+    if learner.environment.num_players == 1:
+        mean, deviation = learner.window.moments()
+        for network in (learner.network, learner.average):
+            network.rescale(mean, deviation)
     learner.total_steps += int(counters[games.PLIES])
     learner.owed_samples += learner.config.learn_ratio * float(counters[games.SAMPLES])
     episodes = max(1.0, counters[games.EPISODES])
@@ -250,7 +241,8 @@ def loss(network: BoardNetwork, batch: Samples, value_coef: float) -> tuple[Tens
         logits, predicted = network(obs)
     log_probs = logits.float().masked_fill(masks == 0, -1e9).log_softmax(dim=1)
     policy_loss = -(weights * (policies * log_probs).sum(dim=1)).sum() / weights.sum().clamp(min=1.0)
-    value_loss = (predicted.float() - values).square().mean()
+    errors = predicted.float() - values
+    value_loss = (errors if network.is_bounded else errors / network.value_deviation).square().mean()
     return policy_loss + value_coef * value_loss, policy_loss.detach(), value_loss.detach()
 
 
@@ -391,9 +383,11 @@ def player_of(
     """Return a search of `play_simulations` with the network of these weights, under `params` or the recipe's own."""
     params = environment.params(config.level, **config.params)[0] if params is None else params
     spaces = environment.spaces(params)
-    network = make_network(spaces, config)
+    network = make_network(environment, spaces, config)
     saving.load_weights(network, weights)
-    player = NetworkPlayer(environment, params, network.eval(), spaces, find_wins=config.find_wins)
+    player = NetworkPlayer(
+        environment, params, network.eval(), spaces, find_wins=config.find_wins, gamma=config.gamma
+    )  # fmt: skip
     return player.with_simulations(config.play_simulations)
 
 

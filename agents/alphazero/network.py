@@ -42,7 +42,9 @@ class Block(nn.Module):
 
 
 class BoardNetwork(nn.Module):
-    """Observations [B, …] → logits [B, A] and values [B] in [−1, 1].
+    """Observations [B, …] → logits [B, A] and values [B]: in [−1, 1] between two players, else in units of rewards.
+
+    For one player the last layer gives values less `value_mean` over `value_deviation`, those of what is learned.
 
     Args:
         obs_shape: of one observation; "conv" needs [planes, rows, columns].
@@ -54,6 +56,7 @@ class BoardNetwork(nn.Module):
         kernel_size: "board": rows and columns of a window, and …
         channels: … what is seen in each.
         head_size: units of the hidden layer before the value.
+        is_bounded: values lie in [−1, 1].
 
     Raises:
         ValueError: "conv" or "board" on observations that are no planes, or windows larger than the board.
@@ -69,8 +72,13 @@ class BoardNetwork(nn.Module):
         head_size: int,
         kernel_size: int = 4,
         channels: int = 64,
+        is_bounded: bool = True,
     ):
         super().__init__()
+        self.is_bounded = is_bounded
+        if not is_bounded:
+            self.register_buffer("value_mean", torch.zeros(()))
+            self.register_buffer("value_deviation", torch.ones(()))
         is_conv = kind == "conv"
         if kind != "mlp" and len(obs_shape) != 3:
             raise ValueError(
@@ -112,7 +120,22 @@ class BoardNetwork(nn.Module):
         policy = torch.relu(self.policy_layer(x)).flatten(1)
         value = torch.relu(self.value_layer(x)).flatten(1)
         hidden = torch.relu(self.value_hidden(value))
-        return self.policy_head(policy), torch.tanh(self.value_head(hidden)).squeeze(-1)
+        outputs = self.value_head(hidden).squeeze(-1)
+        return self.policy_head(policy), torch.tanh(outputs) if self.is_bounded else self.in_rewards(outputs)
+
+    def in_rewards(self, outputs: Tensor) -> Tensor:
+        """Return outputs of the last layer in units of rewards."""
+        return outputs.float() * self.value_deviation + self.value_mean
+
+    @torch.no_grad()
+    def rescale(self, mean: float, deviation: float) -> None:
+        """Take another mean and deviation, and change the last layer so that all values stay what they are (PopArt,
+        van Hasselt et al. 2016)."""
+        layer, old = self.value_head, float(self.value_deviation)
+        layer.weight.mul_(old / deviation)
+        layer.bias.mul_(old).add_(float(self.value_mean) - mean).div_(deviation)
+        self.value_mean.fill_(mean)
+        self.value_deviation.fill_(deviation)
 
 
 def has_bfloat16() -> bool:
@@ -134,6 +157,7 @@ class Evaluator:
     def __init__(self, network: BoardNetwork, dtype: torch.dtype | None = None):
         self.dtype = dtype or (torch.bfloat16 if has_bfloat16() else torch.float32)
         self._is_conv, self._num_actions = network.is_conv, network.policy_head.out_features
+        self._scale = None if network.is_bounded else (float(network.value_deviation), float(network.value_mean))
         if network.is_conv:
             heads = [_folded(network.policy_layer), _folded(network.value_layer)]
         else:
@@ -177,8 +201,9 @@ class Evaluator:
             hidden = functional.linear(value.flatten(1), *self._value_hidden)
         else:
             logits, hidden = x[:, : self._num_actions], x[:, self._num_actions :]
-        values = functional.linear(hidden.relu(), *self._value_head).tanh()
-        return logits.float().numpy(), values[:, 0].float().numpy()
+        values = functional.linear(hidden.relu(), *self._value_head)[:, 0]
+        values = values.tanh().float() if self._scale is None else values.float() * self._scale[0] + self._scale[1]
+        return logits.float().numpy(), values.numpy()
 
 
 def _plain(layer: nn.Linear) -> tuple[Tensor, Tensor]:

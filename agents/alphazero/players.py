@@ -6,6 +6,7 @@ import numpy as np
 
 from agents.alphazero import search
 from agents.alphazero.network import BoardNetwork, Evaluator
+from agents.alphazero.planner import Planner
 from agents.alphazero.tree import GUMBEL, PUCT, ROLLOUT, UNIFORM, halving_schedule, make_settings, make_tree
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.state import states_equal
@@ -28,13 +29,16 @@ class NetworkPlayer:
         spaces: (observation space, action space) of one copy.
         seed: of the draws of `act(..., deterministic=False)`.
         find_wins: of its searches, see `tree.SETTINGS`.
+        gamma: the discount a step that its values were learned with, for plans of one player.
     """
+
+    value_scale = 1.0  # its values are in the units of rewards
 
     def __init__(
         self, environment: Environment, params: np.record, network: BoardNetwork, spaces: Any, seed: int = 0,
-        find_wins: bool = False,
+        find_wins: bool = False, gamma: float = 1.0,
     ):  # fmt: skip
-        self.network, self._find_wins = network, find_wins
+        self.network, self._find_wins, self.gamma = network, find_wins, gamma
         self._environment, self._params, self._spaces = environment, params, spaces
         symmetries = environment.symmetries(params) if environment.symmetries else None
         self._evaluator = Evaluator(network)
@@ -42,15 +46,21 @@ class NetworkPlayer:
         self._rng = np.random.default_rng(seed)
 
     def with_simulations(self, num_simulations: int) -> Any:
-        """Return the same network with a search of `num_simulations` a move; 0: without."""
+        """Return the same network with a search, or a plan, of `num_simulations` a move; 0: without."""
         if num_simulations == 0:
             return self
+        if self._environment.num_players == 1:
+            return Planner(self._environment, self._params, num_simulations, self)
         return SearchPlayer(
             self._environment, self._params, num_simulations, self._evaluate, self, find_wins=self._find_wins
         )
 
+    def evaluate(self, obs: np.ndarray, action_mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (logits [B, A], values [B]) of observations [B, …]."""
+        return self._evaluate(np.ascontiguousarray(obs, np.float32))
+
     def _chances(self, obs: np.ndarray, action_mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        logits, values = self._evaluate(np.ascontiguousarray(obs, np.float32))
+        logits, values = self.evaluate(obs)
         if action_mask is not None:
             logits = np.where(np.asarray(action_mask) != 0, logits, -np.inf)
         weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))

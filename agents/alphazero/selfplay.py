@@ -12,7 +12,7 @@ import numpy as np
 from agents.alphazero import games
 from agents.alphazero.cache import EMPTY, make_cache
 from agents.alphazero.network import Evaluator
-from agents.alphazero.tree import halving_schedule, make_tree
+from agents.alphazero.tree import STRATEGIES, halving_schedule, make_settings, make_tree
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.rng import streams
 from rlkit.engine.state import record_dtype
@@ -85,10 +85,30 @@ class Window:
             part[places[-size:]] = new[-size:]
         self.num_added += count
 
+    def moments(self) -> tuple[float, float]:
+        """Return mean and deviation of the values to learn; the deviation is never 0."""
+        values = self.rows.values[: self.num_added].astype(np.float64)
+        return float(values.mean()), max(float(values.std()), 1e-3)
+
     def draw(self, count: int, rng: np.random.Generator) -> Samples:
         """Return `count` positions drawn with replacement."""
         index = rng.integers(min(self.num_added, len(self.rows.values)), size=count)
         return Samples(*(part[index] for part in self.rows))
+
+
+def search_settings(environment: Any, config: Any) -> np.ndarray:
+    """Return the settings of the search that learns."""
+    return make_settings(
+        strategy=STRATEGIES[config.strategy], c_puct=config.c_puct, fpu_reduction=config.fpu_reduction,
+        c_visit=config.c_visit, c_scale=config.c_scale, gumbel_scale=1.0, dirichlet_alpha=config.dirichlet_alpha,
+        dirichlet_share=config.dirichlet_share, gamma=config.gamma, max_steps=environment.max_steps or 0,
+        find_wins=config.find_wins,
+    )  # fmt: skip
+
+
+def self_play_choices(config: Any) -> np.ndarray:
+    """Return one record [1] of CHOICES."""
+    return np.array([tuple(getattr(config, name) for name in CHOICES.names or ())], CHOICES)
 
 
 class Group:

@@ -183,7 +183,7 @@ def policy_named(environment: Any, name: str, params: Any, seed: int = 0) -> Any
     if is_run(name):
         return _policy_of_run(environment, name, params)
     if at and base != "random" and simulations.isdecimal():
-        return _searching(policy_named(environment, base, params, seed), base, int(simulations))
+        return _searching(policy_named(environment, base, params, seed), base, int(simulations), environment, params)
     if name.startswith("rollouts:"):
         return _rollout_search(environment, name, params, seed)
     if name.startswith("pretrained:"):
@@ -223,10 +223,31 @@ def _policy_of_run(environment: Any, name: str, params: Any) -> Any:
         raise UsageError(f"{name} does not fit: {error}; add --level {level}, on which it was trained") from None
 
 
-def _searching(policy: Any, name: str, num_simulations: int) -> Any:
-    if not hasattr(policy, "with_simulations"):
+def _searching(policy: Any, name: str, num_simulations: int, environment: Any, params: Any) -> Any:
+    if not can_look_ahead(policy, environment):
         raise UsageError(f"{name!r} does not search: leave @{num_simulations} out")
-    return _named(policy.with_simulations(num_simulations), f"{name}@{num_simulations}")
+    return _named(look_ahead(policy, num_simulations, environment, params), f"{name}@{num_simulations}")
+
+
+def can_look_ahead(policy: Any, environment: Any) -> bool:
+    """Whether `policy` searches, or is a network that can plan in `environment`: one player, Discrete actions."""
+    is_one_player = environment.num_players == 1 and hasattr(environment, "rules")
+    return hasattr(policy, "with_simulations") or (is_one_player and hasattr(policy, "evaluate"))
+
+
+def look_ahead(policy: Any, num_simulations: int, environment: Any, params: Any) -> Any:
+    """Return `policy` with so many simulations a move (0: alone), to act under `params`; it `can_look_ahead`.
+
+    Raises:
+        ValueError: the environment has no Discrete actions, or no single array as observation.
+    """
+    from importlib import import_module
+
+    if hasattr(policy, "with_simulations"):
+        return policy.with_simulations(num_simulations)
+    if num_simulations == 0:
+        return policy
+    return import_module("agents.alphazero.planner").Planner(environment, params, num_simulations, policy)
 
 
 def _rollout_search(environment: Any, name: str, params: Any, seed: int) -> Any:
@@ -235,9 +256,10 @@ def _rollout_search(environment: Any, name: str, params: Any, seed: int) -> Any:
     count = name.removeprefix("rollouts:")
     if not count.isdecimal() or int(count) == 0:
         raise UsageError(f"{name!r} must be rollouts:N, with N simulations a move from 1 on, as rollouts:400")
-    if environment.num_players == 1 or not hasattr(environment, "rules"):
-        raise UsageError(f"{name!r} searches games of two, and {environment.name} is none")
-    search = import_module("agents.alphazero.players").rollout_search
+    if not hasattr(environment, "rules"):
+        raise UsageError(f"{name!r} searches states, which {environment.name} cannot save")
+    module, function = ("planner", "rollout_planner") if environment.num_players == 1 else ("players", "rollout_search")
+    search = getattr(import_module(f"agents.alphazero.{module}"), function)
     return _named(search(environment, params, int(count), seed), name)
 
 

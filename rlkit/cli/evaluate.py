@@ -3,15 +3,20 @@
 import argparse
 import json
 import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rlkit.cli import output
 from rlkit.cli.arguments import (
     PLAYERS,
     Parser,
+    can_look_ahead,
     environment_of,
     environment_of_run,
     load_policy,
+    look_ahead,
     player_named,
     policy_named,
     positive,
@@ -68,13 +73,13 @@ def _parse(args: list[str]) -> argparse.Namespace:
         "--episodes",
         metavar="N",
         type=positive,
-        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own and in matches)",
+        help=f"of each policy (default {REPORT_EPISODES}; {EXTERNAL_EPISODES} in Gymnasium's own and of searches)",
     )
     add("--seed", type=whole, default=REPORT_SEED, help="of the episodes, searches and openings (default %(default)s)")
     add("--opponent", metavar="WHO", help="in games of two: a player, see above (default random)")
     add("--level", help="preset of the environment's params (default: the one it was trained on)")
     add("--positions", metavar="FILE", help="labelled positions: test, tune, or a .csv, .csv.gz or .csv.xz file")
-    add("--simulations", metavar="N,N", type=_numbers, help="of a policy that searches; 0: without search")
+    add("--simulations", metavar="N,N", type=_numbers, help="of a policy that can look ahead; 0: it alone")
     add("--conversion", metavar="N", type=positive, help="play so many openings that are won in theory")
     add("--samples", metavar="N", type=positive, help="of one player: also the best of N draws of each episode")
     add("--temperature", metavar="T", type=float, help="with --samples: draws at this temperature (default 1)")
@@ -91,7 +96,7 @@ def _check_flags(options: argparse.Namespace) -> None:
     if options.positions is None and options.conversion is None:
         if options.temperature is not None and options.samples is None:
             raise UsageError("--temperature is that of --samples: add --samples N")
-        names, why = ("simulations", "by_ply"), "goes with --positions or --conversion: add one"
+        names, why = ("by_ply",), "goes with --positions or --conversion: add one"
     else:
         names = ("episodes", "opponent", "level", "samples", "temperature")
         why = "is about episodes: leave --positions and --conversion out"
@@ -141,25 +146,63 @@ def _evaluate_episodes(subject: Subject, options: argparse.Namespace) -> None:
     from rlkit.learning.policy import with_temperature
 
     environment, policy, env_options, about = subject
+    if options.simulations is not None and environment.num_players == 2:
+        raise UsageError("--simulations of games of two goes with --positions or --conversion: add one")
     if options.opponent is not None:
         opponent = _opponent(environment, options.opponent, env_options)
         if hasattr(policy, "act_in") or hasattr(opponent, "act_in"):
             _match(subject, opponent, options)
             return
         env_options = env_options | {"opponent": "random" if options.opponent == "random" else opponent}
-    num_episodes = options.episodes or usual_episodes(environment, policy)
     player = random_policy(environment, **env_options) if policy is None else policy
+    players = _players(subject, player, options)
+    num_episodes = options.episodes or min(usual_episodes(environment, policy) for policy in players.values())
     if options.samples and environment.num_players == 2:
         raise UsageError(f"{environment.name} has two players: leave --samples out")
+    first, *others = players
+    player = players[first]
     if options.temperature is not None:
         player = with_temperature(player, options.temperature)
-    report = compare(environment, player, num_episodes, options.seed, num_samples=options.samples or 0, **env_options)
+    with ExitStack() as lines:
+        report = compare(
+            environment, player, num_episodes, options.seed, {name: players[name] for name in others},
+            options.samples or 0, _progress(lines, first), **env_options,
+        )  # fmt: skip
+    own = {"agent": first, f"agent, best of {options.samples}": f"{first}, best of {options.samples}"}
+    report = replace(report, rows={own.get(name, name): row for name, row in report.rows.items()})
     if options.json:
         about = {"environment": environment.name} | about | {"episodes": num_episodes, "seed": options.seed}
         print(json.dumps(about | output.report_json(report), indent=1))
         return
     print(f"{_title(subject)}; {episodes_text(environment, num_episodes, options.opponent)}\n")
     print(output.report_table(report))
+
+
+def _players(subject: Subject, player: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Return whom a report of episodes is about, by the names of their rows: of one player, each of --simulations."""
+    environment, _, env_options, about = subject
+    if options.simulations is None:
+        return {"agent": player}
+    if not can_look_ahead(player, environment):
+        raise UsageError(f"{about['agent']} does not search: leave --simulations out")
+    params = environment.params(**env_options)[0]
+    counts = dict.fromkeys(options.simulations)
+    return {f"agent@{count}": look_ahead(player, count, environment, params) for count in counts}
+
+
+def _progress(lines: ExitStack, subject_name: str) -> Callable[[str, int, int], None]:
+    """Return what shows how far a row is that takes long, on a line of its own among `lines`."""
+    from rlkit.cli.progress import Progress
+
+    shown: dict[str, Progress] = {}
+
+    def tell(row: str, finished: int, total: int) -> None:
+        if row not in shown:
+            shown[row] = lines.enter_context(Progress(unit="episodes", window=math.inf))
+        count = (subject_name if row == "agent" else row).partition("@")[2]
+        shown[row].update(finished, total, {"simulations": float(count)} if count else {})
+
+    return tell
 
 
 def _evaluate_positions(subject: Subject, options: argparse.Namespace) -> None:

@@ -36,8 +36,9 @@ def report_table(report: Any) -> str:
     rows += [[player, *(figure(row.get(name)) for name in names)] for player, row in report.rows.items()]
     text = columns(rows)
     players = list(report.rows)
-    if not math.isnan(report.score) and len(players) > 2:
-        text += f"\n\nnormalised score {report.score:.3f}  (0 = random, 1 = {players[2]})"
+    if not math.isnan(report.score) and "random" in players[:-1]:
+        reference = players[players.index("random") + 1]
+        text += f"\n\nnormalised score {report.score:.3f}  (0 = random, 1 = {reference})"
     return text
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 from rlkit.cli.arguments import (
     Parser,
+    can_look_ahead,
     environment_of,
     environment_of_run,
     is_run,
     load_policy,
+    look_ahead,
     policy_named,
     positive,
     run_options,
@@ -25,11 +27,10 @@ Without a display, --record makes a video of it.
 def main(args: list[str]) -> int:
     """Run the verb and return the exit code."""
     options = _parse(args)
+    _split_simulations(options)
     environment, policy, env_options = _subject(options)
     if options.simulations is not None:
-        from rlkit.learning.policy import with_simulations
-
-        policy = with_simulations(policy, options.simulations)
+        policy = _with_simulations(policy, options.simulations, environment, env_options)
     if not hasattr(environment, "rules"):
         from rlkit.cli.watch_gymnasium import watch_gymnasium
 
@@ -41,17 +42,37 @@ def main(args: list[str]) -> int:
     return 0
 
 
+def _split_simulations(options: Any) -> None:
+    """Read RUN@N as RUN --simulations N."""
+    folder, _, count = options.subject.rpartition("@")
+    if count.isdecimal() and is_run(folder) and not is_run(options.subject):
+        if options.simulations is not None:
+            raise UsageError(f"{options.subject} says how many simulations: leave --simulations out")
+        options.subject, options.simulations = folder, int(count)
+
+
+def _with_simulations(policy: Any, num_simulations: int, environment: Any, env_options: dict[str, Any]) -> Any:
+    from rlkit.learning.policy import with_simulations
+
+    if policy is None or not can_look_ahead(policy, environment):
+        return with_simulations(policy, num_simulations)  # which says so
+    name = getattr(policy, "name", type(policy).__name__)
+    changed = look_ahead(policy, num_simulations, environment, environment.params(**env_options)[0])
+    changed.name = name
+    return changed
+
+
 def _parse(args: list[str]) -> Any:
     parser = Parser("watch", DESCRIPTION)
     add = parser.add_argument
-    add("subject", metavar="RUN|ENV", help="a run folder, or an environment's name, path or module")
+    add("subject", metavar="RUN|ENV", help="a run folder (RUN@64: --simulations 64), or an environment's name or path")
     add("--policy", metavar="NAME", help="with ENV: random (default), or one of the yardstick's, such as lqr")
     add(
         "--opponent",
         metavar="WHO",
         help="games of two: random, a yardstick's policy or a RUN (default: itself)",
     )
-    add("--simulations", metavar="N", type=whole, help="how many a move the policy searches, if it does")
+    add("--simulations", metavar="N", type=whole, help="how many a move the policy looks ahead, if it can")
     add("--seed", type=whole, default=0, help="of the first copy (default 0)")
     add("--episodes", metavar="N", type=positive, help="end after so many (a recording without window: 1)")
     add("--speed", metavar="X", type=float, default=1.0, help="times normal speed, 0.125 to 64")

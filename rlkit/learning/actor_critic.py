@@ -120,6 +120,14 @@ class NetworkPolicy:
     """An `ActorCritic` that acts on one observation or on a batch; see `rlkit.learning.policy.Policy`.
 
     Discrete actions are drawn at its `temperature`: 1 as it was trained, above that more evenly, below more greedily.
+
+    Args:
+        network: what was learned.
+        obs_moments: by which observations are normalised, if they are.
+        observation_space, action_space: of one copy.
+        seed: of the draws of `act(..., deterministic=False)`.
+        gamma: the discount a step that the values were learned with, …
+        value_scale: … and the reward units of a value of 1: for who plans with `evaluate`.
     """
 
     temperature = 1.0
@@ -131,8 +139,11 @@ class NetworkPolicy:
         observation_space: spaces.Space,
         action_space: spaces.Space,
         seed: int = 0,
+        gamma: float = 1.0,
+        value_scale: float = 1.0,
     ):
         self.network = network
+        self.gamma, self.value_scale = gamma, value_scale
         self._moments = obs_moments
         self._observation_space = observation_space
         self._action_space = action_space
@@ -153,6 +164,12 @@ class NetworkPolicy:
             outputs = outputs / self.temperature
         masks = None if action_mask is None else torch.as_tensor(action_mask, device=self._device)
         return self.network.distribution(outputs, masks), values
+
+    @torch.no_grad()
+    def evaluate(self, obs: Any, action_mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (logits [B, A] of discrete actions, legal or not, and values [B]) of observations [B, …]."""
+        outputs, values = self.network(self.tensor(obs))
+        return outputs.cpu().numpy(), values.cpu().numpy()
 
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
         """Return the most likely action(s), or draws from the policy."""

@@ -52,4 +52,9 @@ class ReturnScale:
         self.running_returns = self._gamma * self.running_returns + rewards
         self.moments.update(self.running_returns)
         self.running_returns[done] = 0.0
-        return rewards / np.sqrt(self.moments.var + 1e-8)
+        return rewards / self.deviation
+
+    @property
+    def deviation(self) -> float:
+        """Reward units of one unit of what is learned."""
+        return float(np.sqrt(self.moments.var + 1e-8))
