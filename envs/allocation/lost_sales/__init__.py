@@ -71,7 +71,7 @@ ENVIRONMENT = Environment(
     levels={
         "standard": {},
         "easy": {"lead_time": 1},
-        "hard": {"lead_time": 5, "penalty": 9.0},
+        "hard": {"lead_time": 6, "penalty": 9.0, "capacity": 60},
         "l2p4": {"lead_time": 2},
         "l2p9": {"lead_time": 2, "penalty": 9.0},
         "l3p4": {"lead_time": 3},
