@@ -49,13 +49,14 @@ def long_run_figures(environment: Environment, policy: Any, options: dict[str, A
     if hasattr(policy, "act_in"):
         return {}
     costs = long_run_costs(environment, policy, **options)
-    best = _reference_costs(environment.package, tuple(sorted(options.items())))
+    best = reference_costs(environment.package, tuple(sorted(options.items())))
     gaps = 100.0 * (costs - best) / best.mean()
     return {"average_cost": mean_interval(costs), "gap_percent": mean_interval(gaps)}
 
 
 @functools.lru_cache(maxsize=8)
-def _reference_costs(package: str, options: tuple[tuple[str, Any], ...]) -> np.ndarray:
+def reference_costs(package: str, options: tuple[tuple[str, Any], ...]) -> np.ndarray:
+    """Return the long-run costs [N] of the yardstick's first policy under `options`, as items."""
     from rlkit.registry import find_environment
 
     environment = find_environment(package.rsplit(".", 1)[-1])

@@ -14,11 +14,13 @@ States and costs are those of rules.py. Value iteration ends when the bounds it 
 Odoni, Operations Research 17(5), 1969) are `TOLERANCE` apart.
 """
 
+import contextlib
 import functools
 import hashlib
-import math
 import os
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,9 +113,9 @@ def solve(model: Model) -> Solution:
     key = hashlib.sha256(Path(__file__).read_bytes() + repr(model).encode()).hexdigest()[:16]
     file = cache_folder() / "lost_sales" / f"{key}.npz"
     try:
-        with np.load(file, allow_pickle=False) as found:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             return Solution(float(found["cost"]), found["orders"], int(found["num_sweeps"]))
-    except (OSError, ValueError, KeyError):  # not there, or cut short
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):  # not there, or damaged
         solution = iterate(model, model.max_position, model.order_bound)
     _keep(file, solution)
     return solution
@@ -121,13 +123,11 @@ def solve(model: Model) -> Solution:
 
 def _keep(file: Path, solution: Solution) -> None:
     """Write a solution whole or not at all; a full or read-only disk only costs the next process its time."""
-    try:
+    with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o700, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **solution._asdict())
         os.replace(temporary.name, file)
-    except OSError:
-        pass
 
 
 def iterate(model: Model, max_position: int, order_bound: int) -> Solution:
