@@ -12,6 +12,7 @@ ENVIRONMENTS = {
     "rlkit/Gomoku-v0": "envs.board.gomoku",
     "rlkit/Go-v0": "envs.board.go",
     "rlkit/LostSales-v0": "envs.allocation.lost_sales",
+    "rlkit/SupplyChain-v0": "envs.allocation.supply_chain",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
