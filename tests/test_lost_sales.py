@@ -1,4 +1,4 @@
-"""LostSales: a hand-played period, value iteration against enumeration and published figures, and the rules beside it."""
+"""LostSales: a period by hand, value iteration against enumeration and published figures, and the rules beside it."""
 
 import functools
 import itertools
@@ -154,7 +154,7 @@ def test_wider_bounds_do_not_lower_the_optimum():
 
 
 def test_more_on_hand_or_on_order_means_no_larger_order_and_by_no_more_than_the_difference():
-    """Zipkin 2008, "On the structure of lost-sales inventory models": 0 ≥ slopes of the order ≥ −1, later ones steeper."""
+    """Zipkin 2008, "On the structure of lost-sales inventory models": slopes from −1 to 0, later orders' steeper."""
     orders = solver.solve(model(3, 9)).orders.astype(int)
     inside = np.indices(orders.shape).sum(axis=0) < 20
     slopes = []
@@ -193,8 +193,7 @@ def test_a_cut_solution_in_the_cache_is_computed_anew(tmp_path, monkeypatch):
 
 # --- the policies -----------------------------------------------------------------------------------------------
 
-# level → cost of the optimum, the best capped base-stock and the best base-stock policy (docs of this project's
-# issue, measured by others with another program)
+# level → cost of the optimum, the best capped base-stock and the best base-stock policy, measured with another program
 MEASURED = {"l2p4": (4.393, 4.405, 4.641), "l4p4": (4.726, 4.800, 5.204)}
 
 

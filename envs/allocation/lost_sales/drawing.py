@@ -3,7 +3,7 @@
 from rlkit.viewing.canvas import BACKGROUND, BLUE, CARD, GREEN, LINE, MUTED, PANEL, RED, TEXT, YELLOW, mix
 
 SIZE = (720, 440)
-KEYS = {str(units): units for units in range(10)}  # where max_order is below 9, the higher ones are no actions
+KEYS = {str(units): lambda state, params, units=units: min(units, int(params.max_order)) for units in range(10)}
 
 _FLOOR = 296.0  # y on which the bars stand
 _UNIT = 9.0  # pixels a unit

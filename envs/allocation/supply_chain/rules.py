@@ -49,10 +49,10 @@ def reach(params):
 
 
 @jit
-def ordered(params, action):
-    """Return the units that an action in [−1, 1] orders."""
+def ordered(params, most, action):
+    """Return the units that an action in [−1, 1] orders; `most` is the reach."""
     share = min(max(float(action), -1.0), 1.0)
-    units = max(0.0, float(params.demand_mean) + share * reach(params))
+    units = max(0.0, float(params.demand_mean) + share * most)
     return units if float(params.demand_deviation) > 0.0 else math.floor(units + 0.5)
 
 
@@ -80,9 +80,9 @@ def reset(state, params):
 @jit
 def _send(state, params, action):
     """Let every stage order, and its supplier send what it has."""
-    num_stages = int(params.num_stages)
+    num_stages, most = int(params.num_stages), reach(params)
     for j in range(num_stages):
-        units = ordered(params, action[j])
+        units = ordered(params, most, action[j])
         if j + 1 < num_stages:
             units = min(units, float(state.stock[j + 1]))
             state.stock[j + 1] -= units
@@ -120,10 +120,7 @@ def step(state, params, action):
     _send(state, params, action)
     _deliver(state, params)
     mean, deviation = float(params.demand_mean), float(params.demand_deviation)
-    if deviation > 0.0:
-        demand = max(0.0, mean + deviation * normal(state))
-    else:
-        demand = float(poisson(state, mean))
+    demand = max(0.0, mean + deviation * normal(state)) if deviation > 0.0 else float(poisson(state, mean))
     net = float(state.stock[0]) - float(state.backorders) - demand
     state.stock[0], state.backorders = max(net, 0.0), max(-net, 0.0)
     cost = _cost(state, params)
@@ -140,14 +137,13 @@ def step(state, params, action):
 
 @jit
 def observe(state, params, obs):
-    mean = float(params.demand_mean)
-    echelon, periods, i = -float(state.backorders), 0, 0
+    scale = 1.0 / float(params.demand_mean)
+    echelon, i = -float(state.backorders), 0  # i is also the periods of mean demand that are taken off
     for j in range(int(params.num_stages)):
         echelon += float(state.stock[j])
         for k in range(int(params.lead_times[j])):
-            obs[i] = echelon / mean - periods
+            obs[i] = echelon * scale - i
             echelon += float(state.pipeline[j, k])  # of the last k nothing is under way when orders are placed
-            periods += 1
             i += 1
 
 
