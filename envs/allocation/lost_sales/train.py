@@ -7,11 +7,12 @@ from agents import ppo
 RECIPES = {
     "ppo": ppo.Config(
         total_steps=2_000_000,
-        num_envs=256,
-        num_steps=64,
+        num_envs=512,
+        num_steps=32,
         num_epochs=4,
         minibatch_size=2048,
-        gamma=0.99,
+        gamma=0.97,
+        learning_rate=2e-3,
         gae_lambda=0.9,
         normalize_returns=True,
         eval_interval=250_000,
