@@ -153,6 +153,14 @@ def test_wider_bounds_do_not_lower_the_optimum():
         assert wide.orders.max() <= narrow.order_bound
 
 
+def test_orders_that_are_held_below_the_bound_cost_more():
+    held = model(2, 9, max_order=5, capacity=60)
+    assert held.max_position == held.capacity  # the bound on stock and orders is only for free orders
+    wide = solver.iterate(held, 80, 5)
+    assert abs(solver.solve(held).cost - wide.cost) < 2e-5
+    assert solver.solve(held).cost > solver.solve(model(2, 9, max_order=8)).cost + 0.1
+
+
 def test_more_on_hand_or_on_order_means_no_larger_order_and_by_no_more_than_the_difference():
     """Zipkin 2008, "On the structure of lost-sales inventory models": slopes from −1 to 0, later orders' steeper."""
     orders = solver.solve(model(3, 9)).orders.astype(int)

@@ -19,7 +19,8 @@ Termination
 Params
     lead_time (periods, 1 to 6), demand_mean (units a period), holding_cost and penalty (a unit), max_order (units),
     capacity (units on hand and on order). The optimum is not touched by the last two as they are set in the levels:
-    it never orders more than 8 units there, nor has more than 35 on hand and on order (bounds of `solver.py`).
+    it never orders more than 8 units there, and none from 32 on hand and on order (43 in level hard); the bounds
+    are in `solver.py`.
 
 Metrics
     mean_cost (a period), service_level (share of demand met), mean_stock (units left over at the end of a period);

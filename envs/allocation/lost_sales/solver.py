@@ -53,6 +53,8 @@ class Model(NamedTuple):
     @property
     def max_position(self) -> int:
         """Units on hand and on order beyond which nothing is ordered."""
+        if self.max_order <= int(poisson.ppf(self.ratio, self.demand_mean)):
+            return self.capacity  # a unit cannot always be ordered later instead, so the bound does not hold
         return min(int(poisson.ppf(self.ratio, (self.lead_time + 1) * self.demand_mean)), self.capacity)
 
     @property
@@ -135,7 +137,7 @@ def iterate(model: Model, max_position: int, order_bound: int) -> Solution:
     base, num_tails = order_bound + 1, (order_bound + 1) ** (model.lead_time - 1)
     costs, chances = period_costs(model, max_position), demand_chances(model.demand_mean)
     values = np.zeros((max_position + 1, num_tails))
-    following, orders = np.zeros_like(values), np.zeros(values.shape, np.int8)
+    following, orders = np.zeros_like(values), np.zeros(values.shape, np.int16)
     ahead = np.zeros((max_position + 1, base))  # of the sweep's own
     for num_sweeps in range(1, MAX_SWEEPS + 1):
         sweep(values, following, orders, costs, chances, ahead, model.lead_time, max_position)
