@@ -11,6 +11,8 @@ ENVIRONMENTS = {
     "rlkit/Hex-v0": "envs.board.hex",
     "rlkit/Gomoku-v0": "envs.board.gomoku",
     "rlkit/Go-v0": "envs.board.go",
+    "rlkit/LostSales-v0": "envs.allocation.lost_sales",
+    "rlkit/SupplyChain-v0": "envs.allocation.supply_chain",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

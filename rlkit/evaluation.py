@@ -31,6 +31,8 @@ class Yardstick:
             in the same episode, as a share of it; None: there is none.
         conversion: of (policy, number of games, seed): the share of won positions that the policy wins against the
             reference.
+        long_run: of (policy, options of `BatchEnv`): figures of one player over a time much longer than an episode,
+            by name; None: episodes are all.
     """
 
     reference: str
@@ -40,6 +42,7 @@ class Yardstick:
     positions: Callable[[str], Positions] | None = None
     gap: str | None = None
     conversion: "Callable[[Policy, int, int], Estimate] | None" = None
+    long_run: Callable[[Policy, dict[str, Any]], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,8 @@ def compare(
         if environment.num_players == 1 or name == "agent":
             played[name] = _play_row(environment, name, player, num_episodes, seed, progress, options)
             rows[name].update(_figures(played[name]))
+        if yardstick is not None and yardstick.long_run is not None:
+            rows[name].update(yardstick.long_run(player, level))
         if score_of is not None:
             rows[name].update(score_of(player, True))
     if environment.num_players == 2 and score_of is None and reference is not None:
