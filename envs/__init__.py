@@ -11,6 +11,7 @@ ENVIRONMENTS = {
     "rlkit/Hex-v0": "envs.board.hex",
     "rlkit/Gomoku-v0": "envs.board.gomoku",
     "rlkit/Go-v0": "envs.board.go",
+    "rlkit/JobShop-v0": "envs.allocation.job_shop",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
