@@ -7,7 +7,7 @@ more can start, the clock moves by itself to the next end of an operation. Witho
 non-delay schedules; with it all active schedules, among which is always an optimum.
 
 Observation
-    Box float32 [num_jobs, 27], a row a job, in any order: a policy that treats rows alike works for any number of
+    Box float32 [num_jobs, 26], a row a job, in any order: a policy that treats rows alike works for any number of
     jobs and machines. Times are in units of twice the mean duration (at most 4), work and bounds in shares of what
     is left until the present lower bound of the makespan: free of the shop's scale. `rules.py` lists the columns.
 
@@ -26,6 +26,7 @@ Termination
 
 Params
     num_jobs (up to 100), num_machines (up to 20), min_duration, max_duration (drawn evenly, both included);
+    allow_waiting (0: only non-delay schedules);
     duration_noise (mean overrun, as a share of the duration: each takes up to twice that longer), breakdown_rate
     (breakdowns per unit of time that a machine works) and repair_time (of each; the operation goes on afterwards):
     0 is off. Delays show when the operation should have ended, and from then on its new end is known.
@@ -33,7 +34,7 @@ Params
     published instances (`--level ft06`), or a file (`--level shop.json`); `instances.py` says what is in one.
 
 Metrics
-    makespan; gap (% above the optimum, or for an open instance above its best known bound, or for a drawn shop above
+    makespan; excess (share above the optimum, or for an open instance above its best known bound, or for a drawn shop above
     its lower bound at the start, which is usually below the optimum); utilisation (work / time of all machines).
 
 Yardstick
@@ -74,12 +75,13 @@ ENVIRONMENT = Environment(
     id="rlkit/JobShop-v0",
     observation_space=_observation_space,
     action_space=_action_space,
-    metrics=("makespan", "gap", "utilisation"),
+    metrics=("makespan", "excess", "utilisation"),
     levels={
         "easy": {"num_jobs": 4, "num_machines": 4},
         "standard": {},
         "hard": {"num_jobs": 10, "num_machines": 10},
         "noisy": {"duration_noise": 0.2, "breakdown_rate": 0.002, "repair_time": 30.0},
     },
+    instance=_instance,
     frame_seconds=0.25,
 )

@@ -14,7 +14,7 @@ MAX_JOBS, MAX_MACHINES = 100, 20
 MAX_OPERATIONS = MAX_JOBS * MAX_MACHINES
 MAX_START = 65_535  # a later start is drawn here; nothing else reads it
 NO_TIME = 2**30  # later than everything
-NUM_FEATURES = 27
+NUM_FEATURES = 26
 MAX_RATIO = 4.0  # of an observed time to twice the mean duration, or of a delay to what is left
 
 STATE = state_dtype(
@@ -45,12 +45,15 @@ STATE = state_dtype(
     bound=np.int32,  # no schedule ends earlier from here; at the end the makespan
     first_bound=np.int32,  # `bound` at the start
     total_work=np.int32,  # of all operations
+    per_time=np.float64,  # 1 / (twice the mean duration), at the start
+    can_wait=np.int8,  # whether waiting is legal
 )
 PARAMS = params_dtype(
     num_jobs=6,
     num_machines=6,
     min_duration=1,
     max_duration=99,
+    allow_waiting=1,  # 0: only non-delay schedules
     duration_noise=0.0,  # mean overrun of an operation, as a share of its duration
     breakdown_rate=0.0,  # breakdowns per unit of time in which a machine works
     repair_time=20.0,  # of one breakdown
@@ -95,8 +98,10 @@ def reset(state, params):
             total += duration
     state.total_work = total
     state.num_left = num_jobs * num_machines
+    state.per_time = 0.5 * num_jobs * num_machines / max(1, total)
     survey(state, params)
     state.first_bound = state.bound
+    state.can_wait = 0  # nothing runs yet
 
 
 @jit
@@ -145,6 +150,7 @@ def step(state, params, action):
     while int(state.num_startable) == 0 and int(state.next_event) < NO_TIME:
         advance(state, params)
         survey(state, params)
+    state.can_wait = may_wait(state, params)
     reward = -(int(state.bound) - bound) / max(1, int(state.first_bound))
     return reward, int(state.num_left) == 0 and int(state.next_event) == NO_TIME
 
@@ -256,7 +262,7 @@ def may_wait(state, params):
     It may be if some other job could reach its machine before it would have finished there. Where that is not so,
     the operation fits into the gap: starting it now delays nobody. So every active schedule can still be built.
     """
-    if int(state.next_event) == NO_TIME:
+    if int(state.next_event) == NO_TIME or not int(params.allow_waiting):
         return False
     num_machines = int(params.num_machines)
     for job in range(int(params.num_jobs)):
@@ -298,7 +304,7 @@ def action_mask(state, params, mask):
     num_jobs = int(params.num_jobs)
     for job in range(num_jobs):
         mask[job] = can_start(state, params, job)
-    mask[num_jobs] = may_wait(state, params)
+    mask[num_jobs] = state.can_wait
 
 
 @jit
@@ -307,13 +313,92 @@ def metrics(state, params, out):
     goal = int(params.optimum) if int(params.optimum) > 0 else int(params.best_bound)
     goal = max(1, goal if int(params.is_instance) and goal > 0 else int(state.first_bound))
     out[0] = makespan
-    out[1] = 100.0 * (makespan / goal - 1.0)
+    out[1] = makespan / goal - 1.0
     out[2] = int(state.total_work) / (max(1, makespan) * int(params.num_machines))
+
 
 
 @jit
 def observe(state, params, obs):
     num_jobs = int(params.num_jobs)
+    now, bound = int(state.now), int(state.bound)
+    per_time = float(state.per_time)
+    event_in = int(state.next_event) - now if int(state.next_event) < NO_TIME else 0
+    left = float(state.num_left) / (num_jobs * int(params.num_machines))
+    scale = 2.0 * (bound - now) * per_time / (num_jobs + int(params.num_machines))
     for job in range(num_jobs):
-        for k in range(NUM_FEATURES):
-            obs[job, k] = 0.0
+        row = obs[job]
+        _observe_job(state, params, job, row)
+        row[21] = left
+        row[22] = float(state.num_startable) / num_jobs
+        row[23] = min(event_in * per_time, MAX_RATIO)
+        row[24] = state.can_wait
+        row[25] = min(scale, MAX_RATIO)
+
+
+@jit
+def _observe_job(state, params, job, row):
+    num_machines = int(params.num_machines)
+    now, k, free = int(state.now), int(state.next_op[job]), int(state.job_free[job])
+    if k == num_machines:
+        for column in range(21):
+            row[column] = 0.0
+        row[1] = free > now
+        row[2] = free <= now
+        row[4] = min(max(0, free - now) * float(state.per_time), MAX_RATIO)
+        row[6] = max(0, free - now) / max(1.0, float(int(state.bound) - now))
+        return
+    per_time, per_rest = float(state.per_time), 1.0 / max(1.0, float(int(state.bound) - now))
+    operation = job * num_machines + k
+    machine, duration, work = int(state.machines[operation]), int(state.durations[operation]), int(state.job_work[job])
+    job_in, machine_in = max(0, free - now), max(0, int(state.machine_free[machine]) - now)
+    waits = 1 if job_in == 0 else 0
+    row[0] = waits * (machine_in == 0)
+    row[1] = 1 - waits
+    row[2] = 0.0
+    row[3] = min(duration * per_time, MAX_RATIO)
+    row[4] = min(job_in * per_time, MAX_RATIO)
+    row[5] = min(machine_in * per_time, MAX_RATIO)
+    row[6] = (job_in + work) * per_rest
+    row[7] = (num_machines - k) / num_machines
+    row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
+    waited = (now - free) * per_time if waits else 0.0
+    row[12] = waited / (waited + 1.0)
+    row[13] = min((int(state.num_waiting[machine]) - waits) * 0.25, MAX_RATIO)
+    _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest)
+    if k + 1 == num_machines:
+        row[9] = row[10] = row[11] = row[20] = 0.0
+        return
+    after = int(state.machines[operation + 1])
+    after_in = max(0, int(state.machine_free[after]) - now)
+    row[9] = (after_in + int(state.machine_work[after])) * per_rest
+    row[10] = min(int(state.waiting_work[after]) * per_time, MAX_RATIO)
+    row[11] = min(after_in * per_time, MAX_RATIO)
+    row[20] = min(int(state.durations[operation + 1]) * per_time, MAX_RATIO)
+
+
+@jit
+def _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest):
+    """Write what starting a job would do to others that want its machine, and they to it; −1: there is nobody."""
+    rest = int(state.bound) - int(state.now)
+    row[14] = row[15] = row[16] = -1.0
+    row[17] = row[18] = row[19] = 0.0
+    if int(state.num_waiting[machine]) > waits:
+        is_longest, is_shortest = job == int(state.longest_job[machine]), job == int(state.shortest_job[machine])
+        longest = int(state.second_longest[machine]) if is_longest else int(state.longest[machine])
+        shortest = int(state.second_shortest[machine]) if is_shortest else int(state.shortest[machine])
+        row[14] = _clip((machine_in + duration + longest - rest) * per_rest)
+        row[15] = _clip((machine_in + shortest + work - rest) * per_rest)
+        row[18] = _clip((duration - shortest) * per_time)
+        row[19] = _clip((work - longest) * per_rest)
+    if waits and int(state.arrival[machine]) < NO_TIME:
+        arrival_in = int(state.arrival[machine]) - int(state.now)
+        overlap = machine_in + duration - arrival_in
+        arrived_in = max(arrival_in, machine_in + duration)
+        row[16] = _clip((arrived_in + int(state.arrival_work[machine]) - rest) * per_rest)
+        row[17] = _clip(overlap * per_time)
+
+
+@jit
+def _clip(value):
+    return min(max(value, -MAX_RATIO), MAX_RATIO)
