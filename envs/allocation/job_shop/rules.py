@@ -208,12 +208,14 @@ def survey(state, params):
         _clear_notes(state, machine)
     for job in range(num_jobs):
         free, work, k = int(state.job_free[job]), int(state.job_work[job]), int(state.next_op[job])
-        bound = max(bound, max(free, now if k < num_machines else 0) + work)
         if free > now:
             event = min(event, free)
-        if k < num_machines:
+        if k == num_machines:
+            bound = max(bound, free)
+        else:
             operation = job * num_machines + k
             machine = int(state.machines[operation])
+            bound = max(bound, max(max(free, now), int(state.machine_free[machine])) + work)
             if free > now:
                 if free < int(state.arrival[machine]):
                     state.arrival[machine] = free
@@ -359,7 +361,7 @@ def _observe_job(state, params, job, row):
     row[3] = min(duration * per_time, MAX_RATIO)
     row[4] = min(job_in * per_time, MAX_RATIO)
     row[5] = min(machine_in * per_time, MAX_RATIO)
-    row[6] = (job_in + work) * per_rest
+    row[6] = (max(job_in, machine_in) + work) * per_rest
     row[7] = (num_machines - k) / num_machines
     row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
     waited = (now - free) * per_time if waits else 0.0
