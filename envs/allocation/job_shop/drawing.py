@@ -124,8 +124,8 @@ def _draw_operations(state, params, canvas, horizon, job):
             canvas.rect(left, top + 0.1 * height, max(1.0, done - left - 1), 0.8 * height, color)
         size, label = min(17, 0.75 * height), str(job)
         if canvas.text_width(label, size) < right - left - 3:
-            is_done = now >= end
-            canvas.text(label, (left + right) / 2, top + height / 2, size, BACKGROUND if is_done else TEXT, "center")
+            is_past = 2 * now >= start + end
+            canvas.text(label, (left + right) / 2, top + height / 2, size, BACKGROUND if is_past else TEXT, "center")
 
 
 def _tile(num_jobs, job):
