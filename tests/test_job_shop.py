@@ -162,25 +162,26 @@ def test_rules_miss_the_optimum_by_the_known_shares(kind):
         assert 100 * np.mean(gaps) == pytest.approx(percent, abs=0.051)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_waiting_reaches_the_optimum_of_small_shops(seed):
+def test_waiting_reaches_the_optimum_of_small_shops():
     """Every way to play 3 jobs on 3 machines: the best is the best of all orders on all machines."""
-    shop = random_shop(np.random.default_rng(seed), 3, 3, 10)
-    expected = least_makespan(shop.durations, shop.machines)
-    with_waits, without = (best_of_all_play(shop_params(shop, allow_waiting=flag)[0]) for flag in (1, 0))
-    assert with_waits == expected
-    assert without >= expected
-    assert seed != NEEDS_WAITING or without > expected
+    needs_waiting = 0
+    for seed in range(30):
+        shop = random_shop(np.random.default_rng(seed), 3, 3, 10)
+        expected = least_makespan(shop.durations, shop.machines)
+        with_waits, without = (best_of_all_play(shop_params(shop)[0], waits) for waits in (True, False))
+        assert with_waits == expected
+        assert without >= expected
+        needs_waiting += without > expected
+    assert needs_waiting > 0  # there are shops whose optimum is no non-delay schedule
 
 
-NEEDS_WAITING = 4  # the seed of a shop whose optimum is no non-delay schedule
-
-
-def best_of_all_play(params):
+def best_of_all_play(params, waits=True):
+    """Return the least makespan of all ways to play, with waiting or without."""
     best, seen, stack = 10**9, set(), [fresh_state(params)]
     while stack:
         state = stack.pop()
-        for action in legal(state, params):
+        actions = legal(state, params)
+        for action in actions if waits else actions[actions < int(params.num_jobs)]:
             after = np.array([state]).view(np.recarray)[0]
             _, done = rules.step(after, params, int(action))
             if done:

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_job_shop import best_of_all_play, least_makespan, random_shop, shop_params
+from test_job_shop import best_of_all_play, build_non_delay, least_makespan, random_shop, shop_params
 
 import rlkit
 from envs.allocation.job_shop import ENVIRONMENT, optimum
@@ -12,6 +12,8 @@ from envs.allocation.job_shop.instances import published
 from envs.allocation.job_shop.yardstick import RULES, Optimal, shop_of
 from rlkit.evaluation import compare, run_episodes
 from rlkit.learning.policy import FunctionPolicy
+
+pytest.importorskip("ortools")
 
 COLUMNS = [column for column, _ in RULES.values()]
 SIGNS = np.array([-1.0 if is_largest_first else 1.0 for _, is_largest_first in RULES.values()])
@@ -37,9 +39,6 @@ def test_nobody_beats_a_proven_optimum():
         best_found[name] = metrics["makespan"].min() / known - 1
     assert len(best_found) == 162
     assert np.mean(list(best_found.values())) < 0.2  # so that the bound was put to the test
-
-
-ortools = pytest.mark.skipif(not pytest.importorskip("ortools"), reason="needs OR-Tools")
 
 
 @pytest.mark.parametrize("name", ["ft06", "la01", "la05", "la16", "orb07"])
@@ -89,15 +88,20 @@ def test_shifting_left_makes_no_operation_later_and_leaves_no_gap():
         np.testing.assert_array_equal(optimum.shift_left(shop.durations, shop.machines, starts), starts)
 
 
-def test_gaps_of_drawn_shops_are_those_of_an_independent_generator():
-    """SPT 15, MWKR 13, FIFO 15, MOPNR 13 and random dispatching 18 % above the optimum, to sampling error."""
+def test_rules_miss_the_optimum_of_shops_from_an_independent_generator_as_of_ours():
+    """SPT 15, MWKR 12.5, FIFO 15 and MOPNR 12.5 %: NumPy's shops and a slow builder give what the docstring says."""
+    generator = np.random.default_rng(11)
+    shops = [random_shop(generator, 6, 6) for _ in range(200)]
+    best = np.array([optimum.solve(shop.durations, shop.machines).makespan for shop in shops])
     report = compare(ENVIRONMENT, ENVIRONMENT.yardstick.policies["non_delay"](ENVIRONMENT.params()[0]), 200, 7)
-    gaps = {name: 100 * figures["gap"].mean for name, figures in report.rows.items()}
+    gaps = {name: figures["gap"].mean for name, figures in report.rows.items()}
+    for name in RULES:
+        built = [build_non_delay(shop.durations.tolist(), shop.machines.tolist(), name) for shop in shops]
+        makespans = [(starts + shop.durations).max() for starts, shop in zip(built, shops, strict=True)]
+        assert np.mean(makespans / best - 1) == pytest.approx(gaps[name], abs=0.02)
     assert gaps["optimal"] == 0
-    for name, percent in {"spt": 15.2, "mwkr": 12.6, "fifo": 15.4, "mopnr": 12.7, "non_delay": 18.0}.items():
-        assert gaps[name] == pytest.approx(percent, abs=2.0)
-    assert gaps["random"] > gaps["non_delay"] + 3  # it waits at random
-    assert report.rows["random"]["return"].mean < report.rows["optimal"]["return"].mean
+    assert gaps["agent"] == pytest.approx(0.183, abs=0.02)  # random dispatching
+    assert gaps["random"] > gaps["non_delay"] + 0.03  # it waits at random
 
 
 def test_a_plan_is_followed_through_overruns():

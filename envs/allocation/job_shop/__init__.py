@@ -26,7 +26,6 @@ Termination
 
 Params
     num_jobs (up to 100), num_machines (up to 20), min_duration, max_duration (drawn evenly, both included);
-    allow_waiting (0: only non-delay schedules);
     duration_noise (mean overrun, as a share of the duration: each takes up to twice that longer), breakdown_rate
     (breakdowns per unit of time that a machine works) and repair_time (of each; the operation goes on afterwards):
     0 is off. Delays show when the operation should have ended, and from then on its new end is known.

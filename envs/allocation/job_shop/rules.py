@@ -53,7 +53,6 @@ PARAMS = params_dtype(
     num_machines=6,
     min_duration=1,
     max_duration=99,
-    allow_waiting=1,  # 0: only non-delay schedules
     duration_noise=0.0,  # mean overrun of an operation, as a share of its duration
     breakdown_rate=0.0,  # breakdowns per unit of time in which a machine works
     repair_time=20.0,  # of one breakdown
@@ -264,7 +263,7 @@ def may_wait(state, params):
     It may be if some other job could reach its machine before it would have finished there. Where that is not so,
     the operation fits into the gap: starting it now delays nobody. So every active schedule can still be built.
     """
-    if int(state.next_event) == NO_TIME or not int(params.allow_waiting):
+    if int(state.next_event) == NO_TIME:
         return False
     num_machines = int(params.num_machines)
     for job in range(int(params.num_jobs)):

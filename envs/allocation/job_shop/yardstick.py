@@ -12,7 +12,11 @@ The rules take the job that is first by one number, the first in the list where 
 
 They read observations only. Mean gaps to the optimum in % (tests/test_job_shop.py): ft06 60.0 / 10.9 / 18.2 / 7.3 for
 SPT / MWKR / FIFO / MOPNR, la16 to la20 15.7 / 12.2 / 25.3 / 18.1, ta01 to ta10 25.9 / 19.2 / 23.9 / 20.5.
-`non_delay` draws among the jobs that can start and never waits; random play also waits.
+On 1,000 drawn 6×6 shops (`rlkit evaluate job_shop --policy non_delay --samples 100`) they are 14.9 / 12.5 / 15.0 / 12.3,
+±0.6 at 95 %; NumPy's shops and an independent schedule builder give the same (tests/test_job_shop_yardstick.py).
+
+`non_delay` draws among the jobs that can start and never waits: 18.3 % above the optimum, as is known of random
+non-delay schedules. Random play waits too, where that is legal, and is worse for it: 24.7 %.
 """
 
 from collections.abc import Callable
