@@ -1,7 +1,7 @@
 """Job shop's rules: time-stepped dispatch. Arrays have room for 100 jobs on 20 machines; operation k of job j is j × M + k.
 
-`survey` runs after every change: it notes, for each machine, the jobs that wait for it and the next to arrive.
-Those notes serve the mask, the observation and the bound; they follow from the rest of the state.
+For each machine there are notes of the jobs that wait for it and of the next to arrive: they serve the mask, the
+observation and the bound, and only those of the machines that an event concerns are renewed.
 """
 
 import numpy as np
@@ -18,35 +18,37 @@ NUM_FEATURES = 26
 MAX_RATIO = 4.0  # of an observed time to twice the mean duration, or of a delay to what is left
 
 STATE = state_dtype(
-    durations=(np.int16, (MAX_OPERATIONS,)),  # of a finished operation: what it took in the end
-    machines=(np.int8, (MAX_OPERATIONS,)),
-    starts=(np.uint16, (MAX_OPERATIONS,)),  # of dispatched operations
-    next_op=(np.int8, (MAX_JOBS,)),  # 0 to num_machines (all dispatched)
-    is_overrun=(np.int8, (MAX_JOBS,)),  # whether chance has had its say on the operation dispatched last
-    job_free=(np.int32, (MAX_JOBS,)),  # when the operation dispatched last ends, as far as is known
-    job_work=(np.int32, (MAX_JOBS,)),  # of operations not yet dispatched
-    machine_free=(np.int32, (MAX_MACHINES,)),
+    now=np.int32,
+    next_event=np.int32,  # when the first running operation ends, or NO_TIME
+    num_left=np.int32,  # operations not yet dispatched
+    num_startable=np.int32,  # jobs
+    bound=np.int32,  # no schedule ends earlier from here; at the end the makespan
+    first_bound=np.int32,  # `bound` at the start
+    total_work=np.int32,  # of all operations
+    can_wait=np.int8,  # whether waiting is legal
+    per_time=np.float64,  # 1 / (twice the mean duration), at the start
+    machine_free=(np.int32, (MAX_MACHINES,)),  # when its last operation ends, as far as is known
     machine_work=(np.int32, (MAX_MACHINES,)),  # of operations not yet dispatched
-    # the survey's notes of machines; a job waits if it is free and this is its next machine
-    num_waiting=(np.int8, (MAX_MACHINES,)),
-    waiting_work=(np.int32, (MAX_MACHINES,)),  # of the waiting operations
-    longest_job=(np.int8, (MAX_MACHINES,)),  # the waiting job with most work left, or −1
+    # notes: they follow from the rest, and are renewed where that changes; a job waits for its next machine if it is free
+    num_waiting=(np.int32, (MAX_MACHINES,)),
+    waiting_work=(np.int32, (MAX_MACHINES,)),  # of the operations that wait
+    longest_job=(np.int32, (MAX_MACHINES,)),  # the waiting job with most work left, or −1
     longest=(np.int32, (MAX_MACHINES,)),  # its work left
     second_longest=(np.int32, (MAX_MACHINES,)),
-    shortest_job=(np.int8, (MAX_MACHINES,)),  # the waiting job with the shortest operation, or −1
+    shortest_job=(np.int32, (MAX_MACHINES,)),  # the waiting job with the shortest operation, or −1
     shortest=(np.int32, (MAX_MACHINES,)),  # that operation's duration
     second_shortest=(np.int32, (MAX_MACHINES,)),
     arrival=(np.int32, (MAX_MACHINES,)),  # when the first running job whose next machine this is gets free
     arrival_work=(np.int32, (MAX_MACHINES,)),  # that job's work left
-    now=np.int32,
-    next_event=np.int32,  # when the first running operation ends, or NO_TIME
-    num_left=np.int32,  # operations not yet dispatched
-    num_startable=np.int32,
-    bound=np.int32,  # no schedule ends earlier from here; at the end the makespan
-    first_bound=np.int32,  # `bound` at the start
-    total_work=np.int32,  # of all operations
-    per_time=np.float64,  # 1 / (twice the mean duration), at the start
-    can_wait=np.int8,  # whether waiting is legal
+    job_free=(np.int32, (MAX_JOBS,)),  # when the operation dispatched last ends, as far as is known
+    job_work=(np.int32, (MAX_JOBS,)),  # of operations not yet dispatched
+    next_duration=(np.int16, (MAX_JOBS,)),  # of the next operation
+    next_machine=(np.int8, (MAX_JOBS,)),  # or −1: all operations are dispatched
+    next_op=(np.int8, (MAX_JOBS,)),  # 0 to num_machines
+    is_overrun=(np.int8, (MAX_JOBS,)),  # whether chance has had its say on the operation dispatched last
+    machines=(np.int8, (MAX_OPERATIONS,)),
+    durations=(np.int16, (MAX_OPERATIONS,)),  # of a finished operation: what it took in the end
+    starts=(np.uint16, (MAX_OPERATIONS,)),  # of dispatched operations
 )
 PARAMS = params_dtype(
     num_jobs=6,
@@ -90,17 +92,22 @@ def reset(state, params):
         draw_shop(state, params)
     total = 0
     for job in range(num_jobs):
+        work = 0
         for operation in range(job * num_machines, (job + 1) * num_machines):
             duration, machine = int(state.durations[operation]), int(state.machines[operation])
-            state.job_work[job] += duration
-            state.machine_work[machine] += duration
-            total += duration
+            work += duration
+            state.machine_work[machine] = int(state.machine_work[machine]) + duration
+        state.job_work[job] = work
+        total += work
+        state.next_machine[job] = state.machines[job * num_machines]
+        state.next_duration[job] = state.durations[job * num_machines]
     state.total_work = total
     state.num_left = num_jobs * num_machines
     state.per_time = 0.5 * num_jobs * num_machines / max(1, total)
-    survey(state, params)
+    for machine in range(num_machines):
+        _note(state, num_jobs, machine)
+    _count(state, num_machines)
     state.first_bound = state.bound
-    state.can_wait = 0  # nothing runs yet
 
 
 @jit
@@ -112,29 +119,19 @@ def _clear(state):
         state.starts[operation] = 0
     for job in range(MAX_JOBS):
         state.next_op[job] = 0
+        state.next_machine[job] = -1
+        state.next_duration[job] = 0
         state.is_overrun[job] = 0
         state.job_free[job] = 0
         state.job_work[job] = 0
     for machine in range(MAX_MACHINES):
         state.machine_free[machine] = 0
         state.machine_work[machine] = 0
-        _clear_notes(state, machine)
+        _note(state, 0, machine)
     state.now = 0
     state.bound = 0
-
-
-@jit
-def _clear_notes(state, machine):
-    state.num_waiting[machine] = 0
-    state.waiting_work[machine] = 0
-    state.longest_job[machine] = -1
-    state.longest[machine] = 0
-    state.second_longest[machine] = 0
-    state.shortest_job[machine] = -1
-    state.shortest[machine] = NO_TIME
-    state.second_shortest[machine] = NO_TIME
-    state.arrival[machine] = NO_TIME
-    state.arrival_work[machine] = 0
+    state.next_event = NO_TIME
+    state.can_wait = 0  # nothing runs yet
 
 
 @jit
@@ -145,10 +142,8 @@ def step(state, params, action):
         dispatch(state, params, int(action))
     else:
         advance(state, params)
-    survey(state, params)
     while int(state.num_startable) == 0 and int(state.next_event) < NO_TIME:
         advance(state, params)
-        survey(state, params)
     state.can_wait = may_wait(state, params)
     reward = -(int(state.bound) - bound) / max(1, int(state.first_bound))
     return reward, int(state.num_left) == 0 and int(state.next_event) == NO_TIME
@@ -157,29 +152,50 @@ def step(state, params, action):
 @jit
 def dispatch(state, params, job):
     """Start a job's next operation now."""
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
     now, k = int(state.now), int(state.next_op[job])
-    operation = job * int(params.num_machines) + k
-    duration, machine = int(state.durations[operation]), int(state.machines[operation])
+    operation = job * num_machines + k
+    duration, machine = int(state.next_duration[job]), int(state.next_machine[job])
+    end, work = now + duration, int(state.job_work[job]) - duration
     state.starts[operation] = min(now, MAX_START)
     state.next_op[job] = k + 1
     state.is_overrun[job] = 0
-    state.job_free[job] = now + duration
-    state.job_work[job] = int(state.job_work[job]) - duration
-    state.machine_free[machine] = now + duration
+    state.job_free[job] = end
+    state.job_work[job] = work
+    state.machine_free[machine] = end
     state.machine_work[machine] = int(state.machine_work[machine]) - duration
     state.num_left = int(state.num_left) - 1
+    state.bound = max(int(state.bound), end + work)
+    if duration > 0:
+        state.next_event = min(int(state.next_event), end)
+    if k + 1 < num_machines:
+        state.next_machine[job] = state.machines[operation + 1]
+        state.next_duration[job] = state.durations[operation + 1]
+        _note(state, num_jobs, int(state.next_machine[job]))
+    else:
+        state.next_machine[job] = -1
+        state.next_duration[job] = 0
+    _note(state, num_jobs, machine)
+    _count(state, num_machines)
 
 
 @jit
 def advance(state, params):
     """Let time pass until the first running operation ends, or should end: then chance may prolong it, once."""
-    now = int(state.next_event)
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
+    is_certain = float(params.duration_noise) <= 0.0 and float(params.breakdown_rate) <= 0.0
+    now, event = int(state.next_event), NO_TIME
     state.now = now
-    if float(params.duration_noise) <= 0.0 and float(params.breakdown_rate) <= 0.0:
-        return
-    for job in range(int(params.num_jobs)):
-        if int(state.job_free[job]) == now and int(state.next_op[job]) > 0 and not int(state.is_overrun[job]):
-            _overrun(state, params, job)
+    for job in range(num_jobs):
+        if int(state.job_free[job]) == now:
+            if not is_certain and int(state.next_op[job]) > 0 and not int(state.is_overrun[job]):
+                _overrun(state, params, job)
+            if int(state.next_machine[job]) >= 0:
+                _note(state, num_jobs, int(state.next_machine[job]))
+        if int(state.job_free[job]) > now:
+            event = min(event, int(state.job_free[job]))
+    state.next_event = event
+    _count(state, num_machines)
 
 
 @jit
@@ -196,64 +212,61 @@ def _overrun(state, params, job):
     state.job_free[job] = int(state.job_free[job]) + late
     state.machine_free[machine] = int(state.machine_free[machine]) + late
     state.total_work = int(state.total_work) + late
+    state.bound = max(int(state.bound), int(state.job_free[job]) + int(state.job_work[job]))
+    _note(state, int(params.num_jobs), machine)  # those who want it start later
 
 
 @jit
-def survey(state, params):
-    """Note what waits and what arrives at each machine, the next event, and the bound."""
-    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
-    now, event, bound, num_startable = int(state.now), NO_TIME, 0, 0
-    for machine in range(num_machines):
-        _clear_notes(state, machine)
+def _note(state, num_jobs, machine):
+    """Renew the notes of a machine, and raise the bound to the earliest end of each job whose next machine it is."""
+    now, machine_free, bound = int(state.now), int(state.machine_free[machine]), int(state.bound)
+    count, total, arrival, arrival_work = 0, 0, NO_TIME, 0
+    longest_job, longest, second_longest = -1, 0, 0
+    shortest_job, shortest, second_shortest = -1, NO_TIME, NO_TIME
     for job in range(num_jobs):
-        free, work, k = int(state.job_free[job]), int(state.job_work[job]), int(state.next_op[job])
-        if free > now:
-            event = min(event, free)
-        if k == num_machines:
-            bound = max(bound, free)
-        else:
-            operation = job * num_machines + k
-            machine = int(state.machines[operation])
-            bound = max(bound, max(max(free, now), int(state.machine_free[machine])) + work)
+        if int(state.next_machine[job]) == machine:
+            free, work, duration = int(state.job_free[job]), int(state.job_work[job]), int(state.next_duration[job])
+            bound = max(bound, max(max(free, now), machine_free) + work)
             if free > now:
-                if free < int(state.arrival[machine]):
-                    state.arrival[machine] = free
-                    state.arrival_work[machine] = work
+                if free < arrival:
+                    arrival, arrival_work = free, work
+                continue
+            count += 1
+            total += duration
+            if longest_job < 0 or work > longest:
+                longest_job, longest, second_longest = job, work, longest
             else:
-                _note_waiting(state, machine, job, int(state.durations[operation]), work)
-                num_startable += int(state.machine_free[machine]) <= now
-    for machine in range(num_machines):
-        if int(state.machine_work[machine]) > 0:
-            bound = max(bound, max(now, int(state.machine_free[machine])) + int(state.machine_work[machine]))
-    state.next_event = event
-    state.num_startable = num_startable
+                second_longest = max(second_longest, work)
+            if duration < shortest:
+                shortest_job, shortest, second_shortest = job, duration, shortest
+            else:
+                second_shortest = min(second_shortest, duration)
+    state.num_waiting[machine], state.waiting_work[machine] = count, total
+    state.longest_job[machine], state.longest[machine] = longest_job, longest
+    state.second_longest[machine], state.second_shortest[machine] = second_longest, second_shortest
+    state.shortest_job[machine], state.shortest[machine] = shortest_job, shortest
+    state.arrival[machine], state.arrival_work[machine] = arrival, arrival_work
     state.bound = bound
 
 
 @jit
-def _note_waiting(state, machine, job, duration, work):
-    state.num_waiting[machine] = int(state.num_waiting[machine]) + 1
-    state.waiting_work[machine] = int(state.waiting_work[machine]) + duration
-    if int(state.longest_job[machine]) < 0 or work > int(state.longest[machine]):
-        state.second_longest[machine] = state.longest[machine]
-        state.longest[machine], state.longest_job[machine] = work, job
-    else:
-        state.second_longest[machine] = max(int(state.second_longest[machine]), work)
-    if duration < int(state.shortest[machine]):
-        state.second_shortest[machine] = state.shortest[machine]
-        state.shortest[machine], state.shortest_job[machine] = duration, job
-    else:
-        state.second_shortest[machine] = min(int(state.second_shortest[machine]), duration)
+def _count(state, num_machines):
+    """Count what can start, and raise the bound to each machine's earliest end and to those of jobs that wait for it."""
+    now, bound, startable = int(state.now), int(state.bound), 0
+    for machine in range(num_machines):
+        free = int(state.machine_free[machine])
+        rest = max(int(state.machine_work[machine]), int(state.longest[machine]))
+        bound = max(bound, max(now, free) + rest)
+        startable += int(state.num_waiting[machine]) if free <= now else 0
+    state.bound = bound
+    state.num_startable = startable
 
 
 @jit
 def can_start(state, params, job):
     """Whether a job is free, has an operation left, and finds that operation's machine free."""
-    k, now = int(state.next_op[job]), int(state.now)
-    if k >= int(params.num_machines) or int(state.job_free[job]) > now:
-        return False
-    machine = int(state.machines[job * int(params.num_machines) + k])
-    return int(state.machine_free[machine]) <= now
+    machine, now = int(state.next_machine[job]), int(state.now)
+    return machine >= 0 and int(state.job_free[job]) <= now and int(state.machine_free[machine]) <= now
 
 
 @jit
@@ -263,14 +276,12 @@ def may_wait(state, params):
     It may be if some other job could reach its machine before it would have finished there. Where that is not so,
     the operation fits into the gap: starting it now delays nobody. So every active schedule can still be built.
     """
+    now = int(state.now)
     if int(state.next_event) == NO_TIME:
         return False
-    num_machines = int(params.num_machines)
-    for job in range(int(params.num_jobs)):
-        if can_start(state, params, job):
-            operation = job * num_machines + int(state.next_op[job])
-            machine = int(state.machines[operation])
-            end = int(state.now) + int(state.durations[operation])
+    for machine in range(int(params.num_machines)):
+        if int(state.num_waiting[machine]) > 0 and int(state.machine_free[machine]) <= now:
+            end = now + int(state.shortest[machine])
             if int(state.arrival[machine]) >= end and not _is_reached(state, params, machine, end):
                 return False
     return True
@@ -281,22 +292,16 @@ def _is_reached(state, params, machine, end):
     """Whether some job that does not wait for `machine` could reach it before `end`, if nothing else held it up."""
     num_machines, now = int(params.num_machines), int(state.now)
     for job in range(int(params.num_jobs)):
-        k = int(state.next_op[job])
-        if k >= num_machines:
+        at = int(state.next_machine[job])
+        if at < 0 or at == machine:  # those that are on their way to it are in the notes
             continue
-        first = job * num_machines
-        at = int(state.machines[first + k])
-        time = max(max(now, int(state.job_free[job])), int(state.machine_free[at]))
-        if at == machine and time <= now:
-            continue
-        while time < end:
-            if at == machine:
+        time = max(max(now, int(state.job_free[job])), int(state.machine_free[at])) + int(state.next_duration[job])
+        operation, last = job * num_machines + int(state.next_op[job]) + 1, (job + 1) * num_machines
+        while time < end and operation < last:
+            if int(state.machines[operation]) == machine:
                 return True
-            time += int(state.durations[first + k])
-            k += 1
-            if k == num_machines:
-                break
-            at = int(state.machines[first + k])
+            time += int(state.durations[operation])
+            operation += 1
     return False
 
 
@@ -321,40 +326,46 @@ def metrics(state, params, out):
 
 @jit
 def observe(state, params, obs):
-    num_jobs = int(params.num_jobs)
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
     now, bound = int(state.now), int(state.bound)
-    per_time = float(state.per_time)
+    per_time, per_rest = float(state.per_time), 1.0 / max(1, bound - now)
     event_in = int(state.next_event) - now if int(state.next_event) < NO_TIME else 0
-    left = float(state.num_left) / (num_jobs * int(params.num_machines))
-    scale = 2.0 * (bound - now) * per_time / (num_jobs + int(params.num_machines))
+    left = int(state.num_left) / (num_jobs * num_machines)
+    startable = int(state.num_startable) / num_jobs
+    event = min(event_in * per_time, MAX_RATIO)
+    scale = min(2.0 * (bound - now) * per_time / (num_jobs + num_machines), MAX_RATIO)
     for job in range(num_jobs):
-        row = obs[job]
-        _observe_job(state, params, job, row)
-        row[21] = left
-        row[22] = float(state.num_startable) / num_jobs
-        row[23] = min(event_in * per_time, MAX_RATIO)
-        row[24] = state.can_wait
-        row[25] = min(scale, MAX_RATIO)
+        if int(state.next_machine[job]) >= 0:
+            _observe_job(state, num_machines, job, obs[job], per_time, per_rest)
+        else:
+            _observe_last(state, job, obs[job], per_time, per_rest)
+        obs[job, 21] = left
+        obs[job, 22] = startable
+        obs[job, 23] = event
+        obs[job, 24] = state.can_wait
+        obs[job, 25] = scale
 
 
 @jit
-def _observe_job(state, params, job, row):
-    num_machines = int(params.num_machines)
+def _observe_last(state, job, row, per_time, per_rest):
+    """Write the row of a job whose last operation runs or has ended."""
+    job_in = max(0, int(state.job_free[job]) - int(state.now))
+    for column in range(21):
+        row[column] = 0.0
+    row[1] = job_in > 0
+    row[2] = job_in == 0
+    row[4] = min(job_in * per_time, MAX_RATIO)
+    row[6] = job_in * per_rest
+
+
+@jit
+def _observe_job(state, num_machines, job, row, per_time, per_rest):
     now, k, free = int(state.now), int(state.next_op[job]), int(state.job_free[job])
-    if k == num_machines:
-        for column in range(21):
-            row[column] = 0.0
-        row[1] = free > now
-        row[2] = free <= now
-        row[4] = min(max(0, free - now) * float(state.per_time), MAX_RATIO)
-        row[6] = max(0, free - now) / max(1.0, float(int(state.bound) - now))
-        return
-    per_time, per_rest = float(state.per_time), 1.0 / max(1.0, float(int(state.bound) - now))
-    operation = job * num_machines + k
-    machine, duration, work = int(state.machines[operation]), int(state.durations[operation]), int(state.job_work[job])
+    machine, duration, work = int(state.next_machine[job]), int(state.next_duration[job]), int(state.job_work[job])
     job_in, machine_in = max(0, free - now), max(0, int(state.machine_free[machine]) - now)
-    waits = 1 if job_in == 0 else 0
-    row[0] = waits * (machine_in == 0)
+    waits = 1 if free <= now else 0
+    waited = max(0, now - free) * per_time
+    row[0] = waits if machine_in == 0 else 0
     row[1] = 1 - waits
     row[2] = 0.0
     row[3] = min(duration * per_time, MAX_RATIO)
@@ -363,19 +374,19 @@ def _observe_job(state, params, job, row):
     row[6] = (max(job_in, machine_in) + work) * per_rest
     row[7] = (num_machines - k) / num_machines
     row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
-    waited = (now - free) * per_time if waits else 0.0
     row[12] = waited / (waited + 1.0)
     row[13] = min((int(state.num_waiting[machine]) - waits) * 0.25, MAX_RATIO)
     _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest)
     if k + 1 == num_machines:
         row[9] = row[10] = row[11] = row[20] = 0.0
         return
-    after = int(state.machines[operation + 1])
+    operation = job * num_machines + k + 1
+    after = int(state.machines[operation])
     after_in = max(0, int(state.machine_free[after]) - now)
     row[9] = (after_in + int(state.machine_work[after])) * per_rest
     row[10] = min(int(state.waiting_work[after]) * per_time, MAX_RATIO)
     row[11] = min(after_in * per_time, MAX_RATIO)
-    row[20] = min(int(state.durations[operation + 1]) * per_time, MAX_RATIO)
+    row[20] = min(int(state.durations[operation]) * per_time, MAX_RATIO)
 
 
 @jit
