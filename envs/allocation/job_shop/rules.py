@@ -221,7 +221,7 @@ def _note(state, num_jobs, machine):
     """Renew the notes of a machine, and raise the bound to the earliest end of each job whose next machine it is."""
     now, machine_free, bound = int(state.now), int(state.machine_free[machine]), int(state.bound)
     count, total, arrival, arrival_work = 0, 0, NO_TIME, 0
-    longest_job, longest, second_longest = -1, 0, 0
+    longest_job, longest, second_longest = -1, -1, -1
     shortest_job, shortest, second_shortest = -1, NO_TIME, NO_TIME
     for job in range(num_jobs):
         if int(state.next_machine[job]) == machine:
@@ -233,14 +233,10 @@ def _note(state, num_jobs, machine):
                 continue
             count += 1
             total += duration
-            if longest_job < 0 or work > longest:
-                longest_job, longest, second_longest = job, work, longest
-            else:
-                second_longest = max(second_longest, work)
-            if duration < shortest:
-                shortest_job, shortest, second_shortest = job, duration, shortest
-            else:
-                second_shortest = min(second_shortest, duration)
+            longest_job = job if work > longest else longest_job
+            second_longest, longest = max(second_longest, min(longest, work)), max(longest, work)
+            shortest_job = job if duration < shortest else shortest_job
+            second_shortest, shortest = min(second_shortest, max(shortest, duration)), min(shortest, duration)
     state.num_waiting[machine], state.waiting_work[machine] = count, total
     state.longest_job[machine], state.longest[machine] = longest_job, longest
     state.second_longest[machine], state.second_shortest[machine] = second_longest, second_shortest
