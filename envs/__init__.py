@@ -13,6 +13,7 @@ ENVIRONMENTS = {
     "rlkit/Go-v0": "envs.board.go",
     "rlkit/LostSales-v0": "envs.allocation.lost_sales",
     "rlkit/SupplyChain-v0": "envs.allocation.supply_chain",
+    "rlkit/JobShop-v0": "envs.allocation.job_shop",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

@@ -1,0 +1,412 @@
+"""Job shop's rules: time-stepped dispatch. Arrays have room for 100 jobs on 20 machines; operation k of job j is j × M + k.
+
+For each machine there are notes of the jobs that wait for it and of the next to arrive: they serve the mask, the
+observation and the bound, and only those of the machines that an event concerns are renewed.
+"""
+
+import numpy as np
+
+from rlkit.engine.jit import jit
+from rlkit.engine.rng import integer, poisson, uniform
+from rlkit.engine.state import params_dtype, state_dtype
+
+MAX_JOBS, MAX_MACHINES = 100, 20
+MAX_OPERATIONS = MAX_JOBS * MAX_MACHINES
+MAX_START = 65_535  # a later start is drawn here; nothing else reads it
+NO_TIME = 2**30  # later than everything
+NUM_FEATURES = 26
+MAX_RATIO = 4.0  # of an observed time to twice the mean duration, or of a delay to what is left
+
+STATE = state_dtype(
+    now=np.int32,
+    next_event=np.int32,  # when the first running operation ends, or NO_TIME
+    num_left=np.int32,  # operations not yet dispatched
+    num_startable=np.int32,  # jobs
+    bound=np.int32,  # no schedule ends earlier from here; at the end the makespan
+    first_bound=np.int32,  # `bound` at the start
+    total_work=np.int32,  # of all operations
+    can_wait=np.int8,  # whether waiting is legal
+    per_time=np.float64,  # 1 / (twice the mean duration), at the start
+    machine_free=(np.int32, (MAX_MACHINES,)),  # when its last operation ends, as far as is known
+    machine_work=(np.int32, (MAX_MACHINES,)),  # of operations not yet dispatched
+    # notes: they follow from the rest, and are renewed where that changes; a job waits for its next machine if it is free
+    num_waiting=(np.int32, (MAX_MACHINES,)),
+    waiting_work=(np.int32, (MAX_MACHINES,)),  # of the operations that wait
+    longest_job=(np.int32, (MAX_MACHINES,)),  # the waiting job with most work left, or −1
+    longest=(np.int32, (MAX_MACHINES,)),  # its work left
+    second_longest=(np.int32, (MAX_MACHINES,)),
+    shortest_job=(np.int32, (MAX_MACHINES,)),  # the waiting job with the shortest operation, or −1
+    shortest=(np.int32, (MAX_MACHINES,)),  # that operation's duration
+    second_shortest=(np.int32, (MAX_MACHINES,)),
+    arrival=(np.int32, (MAX_MACHINES,)),  # when the first running job whose next machine this is gets free
+    arrival_work=(np.int32, (MAX_MACHINES,)),  # that job's work left
+    job_free=(np.int32, (MAX_JOBS,)),  # when the operation dispatched last ends, as far as is known
+    job_work=(np.int32, (MAX_JOBS,)),  # of operations not yet dispatched
+    next_duration=(np.int16, (MAX_JOBS,)),  # of the next operation
+    next_machine=(np.int8, (MAX_JOBS,)),  # or −1: all operations are dispatched
+    next_op=(np.int8, (MAX_JOBS,)),  # 0 to num_machines
+    is_overrun=(np.int8, (MAX_JOBS,)),  # whether chance has had its say on the operation dispatched last
+    machines=(np.int8, (MAX_OPERATIONS,)),
+    durations=(np.int16, (MAX_OPERATIONS,)),  # of a finished operation: what it took in the end
+    starts=(np.uint16, (MAX_OPERATIONS,)),  # of dispatched operations
+)
+PARAMS = params_dtype(
+    num_jobs=6,
+    num_machines=6,
+    min_duration=1,
+    max_duration=99,
+    duration_noise=0.0,  # mean overrun of an operation, as a share of its duration
+    breakdown_rate=0.0,  # breakdowns per unit of time in which a machine works
+    repair_time=20.0,  # of one breakdown
+    is_instance=0,  # 1: the shop below, instead of one drawn at each reset
+    optimum=0,  # of that shop, or 0: not known
+    best_bound=0,  # of that shop, or 0: not known
+    durations=np.zeros(MAX_OPERATIONS, np.int16),
+    machines=np.zeros(MAX_OPERATIONS, np.int8),
+)
+
+
+@jit
+def draw_shop(state, params):
+    """Draw durations evenly and each job's machines in random order (Taillard, 1993)."""
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
+    low, high = int(params.min_duration), int(params.max_duration) + 1
+    for job in range(num_jobs):
+        first = job * num_machines
+        for k in range(num_machines):
+            state.durations[first + k] = integer(state, low, high)
+            other = integer(state, 0, k + 1)  # shuffles while it fills
+            state.machines[first + k] = state.machines[first + other]
+            state.machines[first + other] = k
+
+
+@jit
+def reset(state, params):
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
+    _clear(state)
+    if int(params.is_instance):
+        for operation in range(num_jobs * num_machines):
+            state.durations[operation] = params.durations[operation]
+            state.machines[operation] = params.machines[operation]
+    else:
+        draw_shop(state, params)
+    total = 0
+    for job in range(num_jobs):
+        work = 0
+        for operation in range(job * num_machines, (job + 1) * num_machines):
+            duration, machine = int(state.durations[operation]), int(state.machines[operation])
+            work += duration
+            state.machine_work[machine] = int(state.machine_work[machine]) + duration
+        state.job_work[job] = work
+        total += work
+        state.next_machine[job] = state.machines[job * num_machines]
+        state.next_duration[job] = state.durations[job * num_machines]
+    state.total_work = total
+    state.num_left = num_jobs * num_machines
+    state.per_time = 0.5 * num_jobs * num_machines / max(1, total)
+    for machine in range(num_machines):
+        _note(state, num_jobs, machine)
+    _count(state, num_machines)
+    state.first_bound = state.bound
+
+
+@jit
+def _clear(state):
+    """Write every field: all of it, so that nothing of an earlier episode is left beyond this shop's size."""
+    for operation in range(MAX_OPERATIONS):
+        state.durations[operation] = 0
+        state.machines[operation] = 0
+        state.starts[operation] = 0
+    for job in range(MAX_JOBS):
+        state.next_op[job] = 0
+        state.next_machine[job] = -1
+        state.next_duration[job] = 0
+        state.is_overrun[job] = 0
+        state.job_free[job] = 0
+        state.job_work[job] = 0
+    for machine in range(MAX_MACHINES):
+        state.machine_free[machine] = 0
+        state.machine_work[machine] = 0
+        _note(state, 0, machine)
+    state.now = 0
+    state.bound = 0
+    state.next_event = NO_TIME
+    state.can_wait = 0  # nothing runs yet
+
+
+@jit
+def step(state, params, action):
+    num_jobs = int(params.num_jobs)
+    bound = int(state.bound)
+    if int(action) < num_jobs:
+        dispatch(state, params, int(action))
+    else:
+        advance(state, params)
+    while int(state.num_startable) == 0 and int(state.next_event) < NO_TIME:
+        advance(state, params)
+    state.can_wait = may_wait(state, params)
+    reward = -(int(state.bound) - bound) / max(1, int(state.first_bound))
+    return reward, int(state.num_left) == 0 and int(state.next_event) == NO_TIME
+
+
+@jit
+def dispatch(state, params, job):
+    """Start a job's next operation now."""
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
+    now, k = int(state.now), int(state.next_op[job])
+    operation = job * num_machines + k
+    duration, machine = int(state.next_duration[job]), int(state.next_machine[job])
+    end, work = now + duration, int(state.job_work[job]) - duration
+    state.starts[operation] = min(now, MAX_START)
+    state.next_op[job] = k + 1
+    state.is_overrun[job] = 0
+    state.job_free[job] = end
+    state.job_work[job] = work
+    state.machine_free[machine] = end
+    state.machine_work[machine] = int(state.machine_work[machine]) - duration
+    state.num_left = int(state.num_left) - 1
+    state.bound = max(int(state.bound), end + work)
+    if duration > 0:
+        state.next_event = min(int(state.next_event), end)
+    if k + 1 < num_machines:
+        state.next_machine[job] = state.machines[operation + 1]
+        state.next_duration[job] = state.durations[operation + 1]
+        _note(state, num_jobs, int(state.next_machine[job]))
+    else:
+        state.next_machine[job] = -1
+        state.next_duration[job] = 0
+    _note(state, num_jobs, machine)
+    _count(state, num_machines)
+
+
+@jit
+def advance(state, params):
+    """Let time pass until the first running operation ends, or should end: then chance may prolong it, once."""
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
+    is_certain = float(params.duration_noise) <= 0.0 and float(params.breakdown_rate) <= 0.0
+    now, event = int(state.next_event), NO_TIME
+    state.now = now
+    for job in range(num_jobs):
+        if int(state.job_free[job]) == now:
+            if not is_certain and int(state.next_op[job]) > 0 and not int(state.is_overrun[job]):
+                _overrun(state, params, job)
+            if int(state.next_machine[job]) >= 0:
+                _note(state, num_jobs, int(state.next_machine[job]))
+        if int(state.job_free[job]) > now:
+            event = min(event, int(state.job_free[job]))
+    state.next_event = event
+    _count(state, num_machines)
+
+
+@jit
+def _overrun(state, params, job):
+    """Prolong the operation that a job should finish now by what went wrong meanwhile."""
+    operation = job * int(params.num_machines) + int(state.next_op[job]) - 1
+    duration, machine = int(state.durations[operation]), int(state.machines[operation])
+    extra = duration * 2.0 * float(params.duration_noise) * uniform(state)
+    if float(params.breakdown_rate) > 0.0:
+        extra += float(params.repair_time) * poisson(state, min(50.0, duration * float(params.breakdown_rate)))
+    late = int(min(extra + 0.5, 32_767.0 - duration))
+    state.is_overrun[job] = 1
+    state.durations[operation] = duration + late
+    state.job_free[job] = int(state.job_free[job]) + late
+    state.machine_free[machine] = int(state.machine_free[machine]) + late
+    state.total_work = int(state.total_work) + late
+    state.bound = max(int(state.bound), int(state.job_free[job]) + int(state.job_work[job]))
+    _note(state, int(params.num_jobs), machine)  # those who want it start later
+
+
+@jit
+def _note(state, num_jobs, machine):
+    """Renew the notes of a machine, and raise the bound to the earliest end of each job whose next machine it is."""
+    now, machine_free, bound = int(state.now), int(state.machine_free[machine]), int(state.bound)
+    count, total, arrival, arrival_work = 0, 0, NO_TIME, 0
+    longest_job, longest, second_longest = -1, -1, -1
+    shortest_job, shortest, second_shortest = -1, NO_TIME, NO_TIME
+    for job in range(num_jobs):
+        if int(state.next_machine[job]) == machine:
+            free, work, duration = int(state.job_free[job]), int(state.job_work[job]), int(state.next_duration[job])
+            bound = max(bound, max(max(free, now), machine_free) + work)
+            if free > now:
+                if free < arrival:
+                    arrival, arrival_work = free, work
+                continue
+            count += 1
+            total += duration
+            longest_job = job if work > longest else longest_job
+            second_longest, longest = max(second_longest, min(longest, work)), max(longest, work)
+            shortest_job = job if duration < shortest else shortest_job
+            second_shortest, shortest = min(second_shortest, max(shortest, duration)), min(shortest, duration)
+    state.num_waiting[machine], state.waiting_work[machine] = count, total
+    state.longest_job[machine], state.longest[machine] = longest_job, longest
+    state.second_longest[machine], state.second_shortest[machine] = second_longest, second_shortest
+    state.shortest_job[machine], state.shortest[machine] = shortest_job, shortest
+    state.arrival[machine], state.arrival_work[machine] = arrival, arrival_work
+    state.bound = bound
+
+
+@jit
+def _count(state, num_machines):
+    """Count what can start, and raise the bound to each machine's earliest end and to those of jobs that wait for it."""
+    now, bound, startable = int(state.now), int(state.bound), 0
+    for machine in range(num_machines):
+        free = int(state.machine_free[machine])
+        rest = max(int(state.machine_work[machine]), int(state.longest[machine]))
+        bound = max(bound, max(now, free) + rest)
+        startable += int(state.num_waiting[machine]) if free <= now else 0
+    state.bound = bound
+    state.num_startable = startable
+
+
+@jit
+def can_start(state, params, job):
+    """Whether a job is free, has an operation left, and finds that operation's machine free."""
+    machine, now = int(state.next_machine[job]), int(state.now)
+    return machine >= 0 and int(state.job_free[job]) <= now and int(state.machine_free[machine]) <= now
+
+
+@jit
+def may_wait(state, params):
+    """Whether waiting could pay: something runs, and each operation that could start may still be overtaken.
+
+    It may be if some other job could reach its machine before it would have finished there. Where that is not so,
+    the operation fits into the gap: starting it now delays nobody. So every active schedule can still be built.
+    """
+    now = int(state.now)
+    if int(state.next_event) == NO_TIME:
+        return False
+    for machine in range(int(params.num_machines)):
+        if int(state.num_waiting[machine]) > 0 and int(state.machine_free[machine]) <= now:
+            end = now + int(state.shortest[machine])
+            if int(state.arrival[machine]) >= end and not _is_reached(state, params, machine, end):
+                return False
+    return True
+
+
+@jit
+def _is_reached(state, params, machine, end):
+    """Whether some job that does not wait for `machine` could reach it before `end`, if nothing else held it up."""
+    num_machines, now = int(params.num_machines), int(state.now)
+    for job in range(int(params.num_jobs)):
+        at = int(state.next_machine[job])
+        if at < 0 or at == machine:  # those that are on their way to it are in the notes
+            continue
+        time = max(max(now, int(state.job_free[job])), int(state.machine_free[at])) + int(state.next_duration[job])
+        operation, last = job * num_machines + int(state.next_op[job]) + 1, (job + 1) * num_machines
+        while time < end and operation < last:
+            if int(state.machines[operation]) == machine:
+                return True
+            time += int(state.durations[operation])
+            operation += 1
+    return False
+
+
+@jit
+def action_mask(state, params, mask):
+    num_jobs = int(params.num_jobs)
+    for job in range(num_jobs):
+        mask[job] = can_start(state, params, job)
+    mask[num_jobs] = state.can_wait
+
+
+@jit
+def metrics(state, params, out):
+    makespan = int(state.bound)
+    goal = int(params.optimum) if int(params.optimum) > 0 else int(params.best_bound)
+    goal = max(1, goal if int(params.is_instance) and goal > 0 else int(state.first_bound))
+    out[0] = makespan
+    out[1] = makespan / goal - 1.0
+    out[2] = int(state.total_work) / (max(1, makespan) * int(params.num_machines))
+
+
+
+@jit
+def observe(state, params, obs):
+    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
+    now, bound = int(state.now), int(state.bound)
+    per_time, per_rest = float(state.per_time), 1.0 / max(1, bound - now)
+    event_in = int(state.next_event) - now if int(state.next_event) < NO_TIME else 0
+    left = int(state.num_left) / (num_jobs * num_machines)
+    startable = int(state.num_startable) / num_jobs
+    event = min(event_in * per_time, MAX_RATIO)
+    scale = min(2.0 * (bound - now) * per_time / (num_jobs + num_machines), MAX_RATIO)
+    for job in range(num_jobs):
+        if int(state.next_machine[job]) >= 0:
+            _observe_job(state, num_machines, job, obs[job], per_time, per_rest)
+        else:
+            _observe_last(state, job, obs[job], per_time, per_rest)
+        obs[job, 21] = left
+        obs[job, 22] = startable
+        obs[job, 23] = event
+        obs[job, 24] = state.can_wait
+        obs[job, 25] = scale
+
+
+@jit
+def _observe_last(state, job, row, per_time, per_rest):
+    """Write the row of a job whose last operation runs or has ended."""
+    job_in = max(0, int(state.job_free[job]) - int(state.now))
+    for column in range(21):
+        row[column] = 0.0
+    row[1] = job_in > 0
+    row[2] = job_in == 0
+    row[4] = min(job_in * per_time, MAX_RATIO)
+    row[6] = job_in * per_rest
+
+
+@jit
+def _observe_job(state, num_machines, job, row, per_time, per_rest):
+    now, k, free = int(state.now), int(state.next_op[job]), int(state.job_free[job])
+    machine, duration, work = int(state.next_machine[job]), int(state.next_duration[job]), int(state.job_work[job])
+    job_in, machine_in = max(0, free - now), max(0, int(state.machine_free[machine]) - now)
+    waits = 1 if free <= now else 0
+    waited = max(0, now - free) * per_time
+    row[0] = waits if machine_in == 0 else 0
+    row[1] = 1 - waits
+    row[2] = 0.0
+    row[3] = min(duration * per_time, MAX_RATIO)
+    row[4] = min(job_in * per_time, MAX_RATIO)
+    row[5] = min(machine_in * per_time, MAX_RATIO)
+    row[6] = (max(job_in, machine_in) + work) * per_rest
+    row[7] = (num_machines - k) / num_machines
+    row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
+    row[12] = waited / (waited + 1.0)
+    row[13] = min((int(state.num_waiting[machine]) - waits) * 0.25, MAX_RATIO)
+    _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest)
+    if k + 1 == num_machines:
+        row[9] = row[10] = row[11] = row[20] = 0.0
+        return
+    operation = job * num_machines + k + 1
+    after = int(state.machines[operation])
+    after_in = max(0, int(state.machine_free[after]) - now)
+    row[9] = (after_in + int(state.machine_work[after])) * per_rest
+    row[10] = min(int(state.waiting_work[after]) * per_time, MAX_RATIO)
+    row[11] = min(after_in * per_time, MAX_RATIO)
+    row[20] = min(int(state.durations[operation]) * per_time, MAX_RATIO)
+
+
+@jit
+def _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest):
+    """Write what starting a job would do to others that want its machine, and they to it; −1: there is nobody."""
+    rest = int(state.bound) - int(state.now)
+    row[14] = row[15] = row[16] = -1.0
+    row[17] = row[18] = row[19] = 0.0
+    if int(state.num_waiting[machine]) > waits:
+        is_longest, is_shortest = job == int(state.longest_job[machine]), job == int(state.shortest_job[machine])
+        longest = int(state.second_longest[machine]) if is_longest else int(state.longest[machine])
+        shortest = int(state.second_shortest[machine]) if is_shortest else int(state.shortest[machine])
+        row[14] = _clip((machine_in + duration + longest - rest) * per_rest)
+        row[15] = _clip((machine_in + shortest + work - rest) * per_rest)
+        row[18] = _clip((duration - shortest) * per_time)
+        row[19] = _clip((work - longest) * per_rest)
+    if waits and int(state.arrival[machine]) < NO_TIME:
+        arrival_in = int(state.arrival[machine]) - int(state.now)
+        overlap = machine_in + duration - arrival_in
+        arrived_in = max(arrival_in, machine_in + duration)
+        row[16] = _clip((arrived_in + int(state.arrival_work[machine]) - rest) * per_rest)
+        row[17] = _clip(overlap * per_time)
+
+
+@jit
+def _clip(value):
+    return min(max(value, -MAX_RATIO), MAX_RATIO)
