@@ -11,6 +11,8 @@ ENVIRONMENTS = {
     "rlkit/Hex-v0": "envs.board.hex",
     "rlkit/Gomoku-v0": "envs.board.gomoku",
     "rlkit/Go-v0": "envs.board.go",
+    "rlkit/ClusterSched-v0": "envs.allocation.cluster_sched",
+    "rlkit/Battery-v0": "envs.allocation.battery",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

@@ -1,0 +1,1 @@
+"""Resource allocation: stock, machines, computers and energy."""
