@@ -83,9 +83,7 @@ def simulate(jobs, capacity, key):
         while True:
             used = [sum(jobs[j][2][r] for _, j in running) for r in range(len(capacity))]
             fitting = [
-                j
-                for j in waiting[:10]
-                if all(u + d <= c for u, d, c in zip(used, jobs[j][2], capacity, strict=True))
+                j for j in waiting[:10] if all(u + d <= c for u, d, c in zip(used, jobs[j][2], capacity, strict=True))
             ]
             if not fitting:
                 break
@@ -130,12 +128,12 @@ def jobs_of(seed, **options):
         ),
     ],
 )
-def test_rules_agree_with_an_independent_simulator_up_to_ties(name, key):
+def test_rules_agree_with_an_independent_simulator_up_to_rounding(name, key):
     policy = ENVIRONMENT.yardstick.policies[name](ENVIRONMENT.params()[0])
     ours = run_episodes(ENVIRONMENT, policy, 60, seed=5).metrics["mean_slowdown"]
     theirs = np.array([simulate(*jobs_of(5 + i), key)[0] for i in range(60)])
-    assert abs(ours.mean() / theirs.mean() - 1) < 0.02
-    assert (np.abs(ours - theirs) < 1e-9).mean() > 0.1
+    assert abs(ours.mean() / theirs.mean() - 1) < 0.01
+    assert (np.abs(ours - theirs) < 1e-9).mean() > 0.9
 
 
 def test_rules_have_the_recorded_figures():
