@@ -62,8 +62,8 @@ ENVIRONMENT = Environment(
     metrics=("profit", "cycles", "peak"),
     levels={
         "standard": {},
-        "easy": {"sun_peak": 0.0, "peak_charge": 0.0, "price_sigma": 0.08, "spike_chance": 0.0},
-        "hard": {"price_sigma": 0.24, "spike_chance": 0.04, "peak_charge": 0.3},
+        "easy": {"sun_peak": 0.0, "peak_charge": 0.0, "price_sigma": 0.1, "spike_chance": 0.0},
+        "hard": {"price_sigma": 0.3, "price_rho": 0.8, "export_share": 0.7, "peak_charge": 0.2},
     },
     instance=read_series,
     frame_seconds=0.25,

@@ -113,7 +113,9 @@ def hindsight_profit(params: np.record, price: np.ndarray, sun: np.ndarray, load
     store = [-efficiency * one, one / efficiency, none, none, one - back, no_day]
     first = np.zeros(hours)
     first[0] = float(params.initial_charge) * capacity
-    bounds = [(0, limit)] * (2 * hours) + [(0, None)] * (2 * hours) + [(0, capacity)] * hours + [(0, None)] * days
+    most_in, most_out = np.maximum(net + limit, 0), np.maximum(limit - net, 0)
+    bounds = [(0, limit)] * (2 * hours) + [(0, most) for most in (*most_in, *most_out)]
+    bounds += [(0, capacity)] * hours + [(0, None)] * days
     found = linprog(
         costs,
         A_ub=sparse.hstack([none, none, one, none, none, -by_day]),
