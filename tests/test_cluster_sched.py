@@ -43,7 +43,7 @@ def test_an_episode_drawn_by_hand(tmp_path):
     assert [step[2] for step in steps] == [False] * 5 + [True]
     assert env.state.start[:3].tolist() == [0, 2, 1]
     out = np.zeros(4)
-    rules.metrics(env.state, env.params[0], out)
+    rules.metrics(env.state, env.params, out)
     # busy: 6, 10, 10 of 10 units and 1, 2, 2 of the other resource's 10
     np.testing.assert_allclose(out, [(1 + 3 + 1) / 3, 3, (26 + 5) / 60, 3])
 
@@ -301,7 +301,7 @@ def test_a_bad_trace_is_refused_in_one_sentence(tmp_path, name, text, message):
 def test_a_level_that_is_no_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no level 'eazy'; there are: easy, standard"):
         ENVIRONMENT.params("eazy")
-    with pytest.raises(ValueError, match="cannot read the trace .*none.csv: No such file"):
+    with pytest.raises(ValueError, match=r"cannot read the trace .*none\.csv: No such file"):
         ENVIRONMENT.params(str(tmp_path / "none.csv"))
 
 

@@ -98,37 +98,46 @@ def hindsight_profit(params: np.record, price: np.ndarray, sun: np.ndarray, load
     the largest import. Where prices are negative it may charge and discharge, or import and feed in, at once, which
     the battery cannot: then it is a bound all the same, and a looser one.
     """
-    from scipy import sparse
     from scipy.optimize import linprog
 
     hours, days = len(price), math.ceil(len(price) / 24)
-    efficiency, limit, capacity = (float(params[name]) for name in ("efficiency", "max_power", "capacity"))
+    limit, capacity, net = float(params.max_power), float(params.capacity), load - sun
     peak_charge, export_share = float(params.peak_charge), float(params.export_share)
-    one, none, net = sparse.eye(hours), sparse.csr_matrix((hours, hours)), load - sun
-    back = sparse.eye(hours, k=-1)
-    by_day = sparse.csr_matrix((np.ones(hours), (np.arange(hours), np.arange(hours) // 24)), (hours, days))
-    no_day = sparse.csr_matrix((hours, days))
     costs = np.concatenate([np.zeros(2 * hours), price, -export_share * price, np.zeros(hours), [peak_charge] * days])
-    balance = [-one, one, one, -one, none, no_day]  # import − feed-in − charging + discharging = net
-    store = [-efficiency * one, one / efficiency, none, none, one - back, no_day]
     first = np.zeros(hours)
     first[0] = float(params.initial_charge) * capacity
     most_in, most_out = np.maximum(net + limit, 0), np.maximum(limit - net, 0)
     bounds = [(0, limit)] * (2 * hours) + [(0, most) for most in (*most_in, *most_out)]
     bounds += [(0, capacity)] * hours + [(0, None)] * days
+    peaks, balances = _constraints(hours, float(params.efficiency))
     found = linprog(
         costs,
-        A_ub=sparse.hstack([none, none, one, none, none, -by_day]),
+        A_ub=peaks,
         b_ub=np.zeros(hours),
-        A_eq=sparse.vstack([sparse.hstack(balance), sparse.hstack(store)]),
+        A_eq=balances,
         b_eq=np.concatenate([net, first]),
         bounds=bounds,
         method="highs",
     )
-    # price × (net, and of it what is fed in at a lower price), and the peaks that there would be anyway
+    # price × net, less for what is fed in, and the peaks that there would be anyway
     idle_cost = np.where(net > 0, price * net, export_share * price * net).sum()
-    idle_peaks = np.maximum(net, 0).reshape(days, -1).max(axis=1).sum()
+    idle_peaks = sum(max(0.0, float(net[24 * day : 24 * day + 24].max())) for day in range(days))
     return float(idle_cost + peak_charge * idle_peaks - found.fun)
+
+
+@functools.lru_cache(maxsize=4)
+def _constraints(hours: int, efficiency: float) -> tuple[Any, Any]:
+    """Return (import ≤ its day's peak, the balances of grid and charge) as sparse matrices over the variables."""
+    from scipy import sparse
+
+    one, none, before = sparse.eye(hours), sparse.csr_matrix((hours, hours)), sparse.eye(hours, k=-1)
+    days = math.ceil(hours / 24)
+    day_of = sparse.csr_matrix((np.ones(hours), (np.arange(hours), np.arange(hours) // 24)), (hours, days))
+    no_day = sparse.csr_matrix((hours, days))
+    grid = [-one, one, one, -one, none, no_day]  # import − feed-in − charging + discharging = load − sun
+    store = [-efficiency * one, one / efficiency, none, none, one - before, no_day]
+    peaks = sparse.hstack([none, none, one, none, none, -day_of], format="csc")
+    return peaks, sparse.vstack([sparse.hstack(grid), sparse.hstack(store)], format="csc")
 
 
 def hindsight_profits(num_episodes: int, seed: int, **options: Any) -> np.ndarray:

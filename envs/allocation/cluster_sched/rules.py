@@ -132,12 +132,10 @@ def fill_window(state):
 def fits(state, params, slot):
     """Return whether the slot holds a job that can start now."""
     job = int(state.window[slot])
-    if job == NO_JOB:
-        return False
+    is_fit = job != NO_JOB
     for r in range(num_resources(params)):
-        if int(state.demand[job, r]) > int(state.free[r]):
-            return False
-    return True
+        is_fit = is_fit and int(state.demand[job, r]) <= int(state.free[r])
+    return is_fit
 
 
 @jit

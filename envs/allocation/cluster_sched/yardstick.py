@@ -17,8 +17,8 @@ Mean slowdown of episodes 0 to 999, and in brackets what was recorded for an ear
 Three choices decide such figures. Demands: with those of the paper's text, half of ours (level `light`), shortest job
 first has 1.10, 1.32, 1.64 and 2.05, far from the record; with those of the authors' program, ours, all agree within
 12 %. Length: at a rate of 0.7 and above more work arrives than can be packed, so slowdowns grow with the number of
-arrival steps; 50 give 4.9 at 0.7, 200 give 21. Ties: among equally
-short jobs the one that has waited longest starts; by slot instead, shortest first has 8.97 at 0.7. What remains may be chance or the edges of an episode: the earlier
+arrival steps; 50 give 4.9 at 0.7, 200 give 21. Ties: of equally short jobs the one that has waited longest starts; by
+slot instead, shortest first has 8.97 at 0.7. What remains may be chance or the edges of an episode: the earlier
 program is lost. Its random play never waited while a job fitted; ours may, as any legal play.
 """
 
