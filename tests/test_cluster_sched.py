@@ -62,6 +62,13 @@ def test_what_is_observed(tmp_path):
     assert info["action_mask"].tolist() == [0] * 10 + [1]
 
 
+def test_waiting_is_illegal_only_where_nothing_runs_and_nobody_will_come(tmp_path):
+    path = trace_of(tmp_path, [(0, 1, 6, 1), (2, 1, 6, 1)])
+    _, steps = play_trace(path, [WAIT, WAIT, 0, WAIT, 1])
+    # a job of two will come; both wait; one runs; one waits; one runs
+    assert [int(step[4]["action_mask"][WAIT]) for step in steps] == [1, 0, 1, 0, 1]
+
+
 def test_jobs_beyond_the_window_wait_in_order(tmp_path):
     path = trace_of(tmp_path, [(0, 1 + k, 1, 1) for k in range(14)])
     env, steps = play_trace(path, [4, 0])
@@ -176,9 +183,6 @@ def least_slowdown(path):
 
     def outcome(snapshot, action):
         env.restore(snapshot)
-        is_idle = not env.states["released"].any() and env.states["num_jobs"][0] == env.params["trace_jobs"][0]
-        if action == WAIT and is_idle:
-            return np.inf  # nothing runs and nothing will come: pointless
         _, rewards, terminated, _, info = env.step(np.array([action]))
         cost = -rewards[0] / rules.REWARD_SCALE
         return cost if terminated[0] else cost + best_from(env.snapshot(), info["action_mask"][0])

@@ -15,7 +15,7 @@ Observation
 
 Action
     Discrete(11): 0 to 9 start the job of that slot now, which takes no time and is legal if every resource it needs is
-    free; 10 lets one step pass, always legal.
+    free; 10 lets one step pass, legal unless jobs wait while nothing runs and nobody will come.
 
 Reward
     When a step passes: −0.01 Σ 1/duration over the jobs in the system, waiting or running; starting a job gives 0.

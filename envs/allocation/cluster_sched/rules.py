@@ -224,6 +224,15 @@ def step(state, params, action):
 
 
 @jit
+def num_waiting(state):
+    """Return how many jobs are in the window."""
+    count = 0
+    for slot in range(WINDOW):
+        count += int(state.window[slot]) != NO_JOB
+    return count
+
+
+@jit
 def num_features(count):
     """Return the length of a row under `count` resources."""
     return NUM_OWN + NUM_SHARED + count * (1 + HORIZON)
@@ -253,11 +262,8 @@ def observe_cluster(state, params, row):
     """Write what all rows share: the queue, and the free share of each resource now and at each step to come."""
     count, time, last = num_resources(params), int(state.time), last_arrival(params)
     backlog = int(state.num_jobs) - int(state.next_job)
-    waiting = 0
-    for slot in range(WINDOW):
-        waiting += int(state.window[slot]) != NO_JOB
     k = NUM_OWN + count
-    row[k] = waiting / WINDOW
+    row[k] = num_waiting(state) / WINDOW
     row[k + 1] = min(1.0, backlog / 50.0)
     row[k + 2] = max(0, last - time) / (last + 1.0)
     row[k + 3] = min(1.0, max(0.0, float(state.pressure)) / 20.0)
@@ -286,7 +292,10 @@ def observe(state, params, obs):
 def action_mask(state, params, mask):
     for slot in range(WINDOW):
         mask[slot] = fits(state, params, slot)
-    mask[WINDOW] = True
+    waiting = num_waiting(state) + int(state.num_jobs) - int(state.next_job)
+    num_running = int(state.num_jobs) - int(state.num_finished) - waiting
+    # Nothing runs and nobody will come: to wait is pointless, and who always waits would never end.
+    mask[WINDOW] = num_running > 0 or waiting == 0 or int(state.time) < last_arrival(params)
 
 
 @jit
