@@ -14,6 +14,8 @@ ENVIRONMENTS = {
     "rlkit/LostSales-v0": "envs.allocation.lost_sales",
     "rlkit/SupplyChain-v0": "envs.allocation.supply_chain",
     "rlkit/JobShop-v0": "envs.allocation.job_shop",
+    "rlkit/ClusterSched-v0": "envs.allocation.cluster_sched",
+    "rlkit/Battery-v0": "envs.allocation.battery",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
