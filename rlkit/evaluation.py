@@ -28,7 +28,7 @@ class Yardstick:
         explain: for `rlkit yardstick ENV`: the reference for given moves or in general, as JSON-able facts.
         positions: labelled positions by the name of a set, or of a file: `rlkit evaluate --positions`.
         gap: the metric, smaller is better, in which reports tell by how much an episode misses the reference's figure
-            in the same episode, as a share of it; None: there is none.
+            in the same episode, in per cent of it; None: there is none.
         conversion: of (policy, number of games, seed): the share of won positions that the policy wins against the
             reference.
         long_run: of (policy, options of `BatchEnv`): figures of one player over a time much longer than an episode,
@@ -243,7 +243,7 @@ def compare(
     if yardstick is not None and yardstick.gap is not None and reference in played:
         best = played[reference].metrics[yardstick.gap]
         for name, episodes in played.items():
-            rows[name]["gap"] = mean_interval(episodes.metrics[yardstick.gap] / best - 1.0)
+            rows[name]["gap_percent"] = mean_interval(100.0 * (episodes.metrics[yardstick.gap] / best - 1.0))
     rows = {name: figures for name, figures in rows.items() if figures}  # others are only compared by scores
     score = math.nan
     if reference in rows and environment.num_players == 1:
