@@ -73,9 +73,12 @@ def best_levels(model: Model) -> tuple[tuple[int, int], int]:
 
 
 def _best(candidates: list[tuple[int, int]], model: Model, demand: np.ndarray) -> tuple[int, int]:
-    short = [(rule_cost(demand[:SEARCH_PERIODS], *levels, model), levels) for levels in candidates]
-    finalists = [levels for _, levels in sorted(short)[:NUM_FINALISTS]]
-    return min(finalists, key=lambda levels: rule_cost(demand, *levels, model))
+    def cost(levels: tuple[int, int], periods: int) -> float:
+        level, cap = levels
+        return rule_cost(demand[:periods], level, cap, model)
+
+    finalists = sorted(candidates, key=lambda levels: cost(levels, SEARCH_PERIODS))[:NUM_FINALISTS]
+    return min(finalists, key=lambda levels: cost(levels, FINAL_PERIODS))
 
 
 def rule_cost(demand: np.ndarray, level: int, cap: int, model: Model) -> float:

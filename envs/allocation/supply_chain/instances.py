@@ -55,7 +55,7 @@ def _params_of_file(name: str, found: Any) -> dict[str, Any]:
     for field in found:
         if field not in NUMBERS + LISTS:
             raise ValueError(f"{name}: unknown field {field!r}; there are {', '.join(NUMBERS + LISTS)}")
-    values = {"demand_deviation": 0.0} | found
+    values: dict[str, Any] = {"demand_deviation": 0.0} | found
     for field in NUMBERS:
         if not _is_number(values.get(field)):
             raise ValueError(f"{name}: {field} must be a number, not {values.get(field)!r}")
