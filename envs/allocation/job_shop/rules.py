@@ -17,6 +17,13 @@ NO_TIME = 2**30  # later than everything
 NUM_FEATURES = 26
 MAX_RATIO = 4.0  # of an observed time to twice the mean duration, or of a delay to what is left
 
+# columns of a machine's notes; a job waits for its next machine if it is free
+NUM_WAITING = 0  # jobs
+WAITING_WORK = 1  # of the operations that wait
+LONGEST_JOB, LONGEST, SECOND_LONGEST = 2, 3, 4  # the waiting job with most work left, that work, the next most; or −1
+SHORTEST_JOB, SHORTEST, SECOND_SHORTEST = 5, 6, 7  # the job of the shortest waiting operation, … ; or −1, NO_TIME
+ARRIVAL, ARRIVAL_WORK = 8, 9  # when the first running job whose next machine this is gets free, and its work left
+
 STATE = state_dtype(
     now=np.int32,
     next_event=np.int32,  # when the first running operation ends, or NO_TIME
@@ -29,17 +36,7 @@ STATE = state_dtype(
     per_time=np.float64,  # 1 / (twice the mean duration), at the start
     machine_free=(np.int32, (MAX_MACHINES,)),  # when its last operation ends, as far as is known
     machine_work=(np.int32, (MAX_MACHINES,)),  # of operations not yet dispatched
-    # notes: they follow from the rest, and are renewed where that changes; a job waits for its next machine if it is free
-    num_waiting=(np.int32, (MAX_MACHINES,)),
-    waiting_work=(np.int32, (MAX_MACHINES,)),  # of the operations that wait
-    longest_job=(np.int32, (MAX_MACHINES,)),  # the waiting job with most work left, or −1
-    longest=(np.int32, (MAX_MACHINES,)),  # its work left
-    second_longest=(np.int32, (MAX_MACHINES,)),
-    shortest_job=(np.int32, (MAX_MACHINES,)),  # the waiting job with the shortest operation, or −1
-    shortest=(np.int32, (MAX_MACHINES,)),  # that operation's duration
-    second_shortest=(np.int32, (MAX_MACHINES,)),
-    arrival=(np.int32, (MAX_MACHINES,)),  # when the first running job whose next machine this is gets free
-    arrival_work=(np.int32, (MAX_MACHINES,)),  # that job's work left
+    notes=(np.int32, (MAX_MACHINES, 10)),  # columns above: they follow from the rest, and are renewed where that changes
     job_free=(np.int32, (MAX_JOBS,)),  # when the operation dispatched last ends, as far as is known
     job_work=(np.int32, (MAX_JOBS,)),  # of operations not yet dispatched
     next_duration=(np.int16, (MAX_JOBS,)),  # of the next operation
@@ -237,11 +234,11 @@ def _note(state, num_jobs, machine):
             second_longest, longest = max(second_longest, min(longest, work)), max(longest, work)
             shortest_job = job if duration < shortest else shortest_job
             second_shortest, shortest = min(second_shortest, max(shortest, duration)), min(shortest, duration)
-    state.num_waiting[machine], state.waiting_work[machine] = count, total
-    state.longest_job[machine], state.longest[machine] = longest_job, longest
-    state.second_longest[machine], state.second_shortest[machine] = second_longest, second_shortest
-    state.shortest_job[machine], state.shortest[machine] = shortest_job, shortest
-    state.arrival[machine], state.arrival_work[machine] = arrival, arrival_work
+    state.notes[machine, NUM_WAITING], state.notes[machine, WAITING_WORK] = count, total
+    state.notes[machine, LONGEST_JOB], state.notes[machine, LONGEST] = longest_job, longest
+    state.notes[machine, SECOND_LONGEST], state.notes[machine, SECOND_SHORTEST] = second_longest, second_shortest
+    state.notes[machine, SHORTEST_JOB], state.notes[machine, SHORTEST] = shortest_job, shortest
+    state.notes[machine, ARRIVAL], state.notes[machine, ARRIVAL_WORK] = arrival, arrival_work
     state.bound = bound
 
 
@@ -251,9 +248,9 @@ def _count(state, num_machines):
     now, bound, startable = int(state.now), int(state.bound), 0
     for machine in range(num_machines):
         free = int(state.machine_free[machine])
-        rest = max(int(state.machine_work[machine]), int(state.longest[machine]))
+        rest = max(int(state.machine_work[machine]), int(state.notes[machine, LONGEST]))
         bound = max(bound, max(now, free) + rest)
-        startable += int(state.num_waiting[machine]) if free <= now else 0
+        startable += int(state.notes[machine, NUM_WAITING]) if free <= now else 0
     state.bound = bound
     state.num_startable = startable
 
@@ -276,9 +273,9 @@ def may_wait(state, params):
     if int(state.next_event) == NO_TIME:
         return False
     for machine in range(int(params.num_machines)):
-        if int(state.num_waiting[machine]) > 0 and int(state.machine_free[machine]) <= now:
-            end = now + int(state.shortest[machine])
-            if int(state.arrival[machine]) >= end and not _is_reached(state, params, machine, end):
+        if int(state.notes[machine, NUM_WAITING]) > 0 and int(state.machine_free[machine]) <= now:
+            end = now + int(state.notes[machine, SHORTEST])
+            if int(state.notes[machine, ARRIVAL]) >= end and not _is_reached(state, params, machine, end):
                 return False
     return True
 
@@ -371,7 +368,7 @@ def _observe_job(state, num_machines, job, row, per_time, per_rest):
     row[7] = (num_machines - k) / num_machines
     row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
     row[12] = waited / (waited + 1.0)
-    row[13] = min((int(state.num_waiting[machine]) - waits) * 0.25, MAX_RATIO)
+    row[13] = min((int(state.notes[machine, NUM_WAITING]) - waits) * 0.25, MAX_RATIO)
     _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest)
     if k + 1 == num_machines:
         row[9] = row[10] = row[11] = row[20] = 0.0
@@ -380,7 +377,7 @@ def _observe_job(state, num_machines, job, row, per_time, per_rest):
     after = int(state.machines[operation])
     after_in = max(0, int(state.machine_free[after]) - now)
     row[9] = (after_in + int(state.machine_work[after])) * per_rest
-    row[10] = min(int(state.waiting_work[after]) * per_time, MAX_RATIO)
+    row[10] = min(int(state.notes[after, WAITING_WORK]) * per_time, MAX_RATIO)
     row[11] = min(after_in * per_time, MAX_RATIO)
     row[20] = min(int(state.durations[operation]) * per_time, MAX_RATIO)
 
@@ -391,19 +388,19 @@ def _observe_rivals(state, job, row, machine, waits, duration, work, machine_in,
     rest = int(state.bound) - int(state.now)
     row[14] = row[15] = row[16] = -1.0
     row[17] = row[18] = row[19] = 0.0
-    if int(state.num_waiting[machine]) > waits:
-        is_longest, is_shortest = job == int(state.longest_job[machine]), job == int(state.shortest_job[machine])
-        longest = int(state.second_longest[machine]) if is_longest else int(state.longest[machine])
-        shortest = int(state.second_shortest[machine]) if is_shortest else int(state.shortest[machine])
+    if int(state.notes[machine, NUM_WAITING]) > waits:
+        is_longest, is_shortest = job == int(state.notes[machine, LONGEST_JOB]), job == int(state.notes[machine, SHORTEST_JOB])
+        longest = int(state.notes[machine, SECOND_LONGEST]) if is_longest else int(state.notes[machine, LONGEST])
+        shortest = int(state.notes[machine, SECOND_SHORTEST]) if is_shortest else int(state.notes[machine, SHORTEST])
         row[14] = _clip((machine_in + duration + longest - rest) * per_rest)
         row[15] = _clip((machine_in + shortest + work - rest) * per_rest)
         row[18] = _clip((duration - shortest) * per_time)
         row[19] = _clip((work - longest) * per_rest)
-    if waits and int(state.arrival[machine]) < NO_TIME:
-        arrival_in = int(state.arrival[machine]) - int(state.now)
+    if waits and int(state.notes[machine, ARRIVAL]) < NO_TIME:
+        arrival_in = int(state.notes[machine, ARRIVAL]) - int(state.now)
         overlap = machine_in + duration - arrival_in
         arrived_in = max(arrival_in, machine_in + duration)
-        row[16] = _clip((arrived_in + int(state.arrival_work[machine]) - rest) * per_rest)
+        row[16] = _clip((arrived_in + int(state.notes[machine, ARRIVAL_WORK]) - rest) * per_rest)
         row[17] = _clip(overlap * per_time)
 
 
