@@ -155,7 +155,8 @@ class Learner:
 
     def policy_of(self, network: ActorCritic) -> QPolicy:
         """Return a policy that acts with `network`."""
-        return QPolicy(network, self.config.dueling, self.config.temperature, *self.spaces, seed=self.seed)
+        config = self.config
+        return QPolicy(network, config.dueling, config.temperature, *self.spaces, self.seed, config.gamma)
 
     def crosses(self, interval: int, size: int) -> bool:
         """Return whether the last `size` steps passed a multiple of `interval` (0: never)."""
@@ -409,7 +410,7 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> QPolicy
     network = _network(found[0], _discrete(found[1]), config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
-    return QPolicy(network, config.dueling, config.temperature, *found, seed=run.seed)
+    return QPolicy(network, config.dueling, config.temperature, *found, run.seed, config.gamma)
 
 
 def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:

@@ -373,11 +373,11 @@ def test_watch_takes_a_run_with_its_simulations(trained, tardiness, monkeypatch,
 def test_alphazero_learns_values_of_any_size(tardiness, tmp_path):
     """Returns are some −600 at random, −200 at best: no value between −1 and 1 could say so."""
     config = alphazero.Config(
-        total_steps=6000, num_games=64, threads=1, num_simulations=16, num_fast_simulations=8, iteration_samples=512,
+        total_steps=20_000, num_games=64, threads=1, num_simulations=16, num_fast_simulations=8, iteration_samples=1024,
         window_size=6000, minibatch_size=128, size=64, num_blocks=1, head_size=32, eval_interval=0,
         play_simulations=8, cache_size=0,
     )  # fmt: skip
-    with Run.create("tardiness", "alphazero", {}, 0, root=tmp_path) as run, run.training():
+    with Run.create("tardiness", "alphazero", asdict(config), 0, root=tmp_path) as run, run.training():
         player = alphazero.train(tardiness, config, run)
     network = player.with_simulations(0)
     returns = run_episodes(tardiness, network, 100, seed=3).returns

@@ -161,7 +161,7 @@ PLAYERS = """\
 A player is: random, a policy of the yardstick (solver, rule, …), a RUN folder, pretrained:NAME,
 rollouts:N (search with random rollouts, N simulations a move), or the command of a program that speaks
 GTP, in quotes: "gnugo --mode gtp --level 5". Behind a player that searches, @N sets the simulations a
-move, as in RUN@64; @0 is its network alone.
+move, as in RUN@64; @0 is its network alone. With one player and Discrete actions every network can plan so.
 """
 
 

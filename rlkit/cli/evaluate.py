@@ -39,7 +39,8 @@ All play the same seeded episodes: means with 95 % intervals, and the score betw
 (1). In games of two, if --opponent is given and one of both is a search or another program, they play a match
 instead: openings of random plies, each with both colours. With --positions they are asked for moves in positions
 labelled with exact scores (in games that have a solver), with --conversion they play openings that are won in
-theory against the perfect player.
+theory against the perfect player. With one player --simulations 0,16,64 gives a row for each: the policy alone, and
+looking so far ahead.
 
 {PLAYERS}"""
 

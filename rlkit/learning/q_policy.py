@@ -46,6 +46,7 @@ class QPolicy:
         scale: of the q-values when actions are drawn: what its recipe calls temperature.
         observation_space, action_space: of one copy.
         seed: of the draws.
+        gamma: the discount a step that the q-values were learned with, for who plans with `evaluate`.
     """
 
     temperature = 1.0  # see `rlkit.learning.policy.with_temperature`
@@ -58,8 +59,9 @@ class QPolicy:
         observation_space: spaces.Space,
         action_space: spaces.Space,
         seed: int = 0,
+        gamma: float = 1.0,
     ):
-        self.network, self._dueling, self._scale = network, dueling, scale
+        self.network, self._dueling, self._scale, self.gamma = network, dueling, scale, gamma
         self._observation_space, self._action_space = observation_space, action_space
         self._device = next(network.parameters()).device
         self._rng = np.random.default_rng(seed)
