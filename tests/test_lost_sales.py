@@ -12,7 +12,7 @@ from envs.allocation import inventory
 from envs.allocation.inventory import long_run_costs, long_run_figures
 from envs.allocation.lost_sales import ENVIRONMENT, solver
 from envs.allocation.lost_sales import yardstick as lost_sales
-from rlkit.evaluation import mean_interval
+from rlkit.evaluation import compare, mean_interval
 
 # Zipkin 2008, "Old and new methods", the table for Poisson demand of mean 5 and holding cost 1: (L, p) → least cost
 PUBLISHED = {(1, 4): 4.04, (2, 4): 4.40, (2, 9): 6.09, (3, 4): 4.60, (3, 9): 6.53, (4, 4): 4.73, (4, 9): 6.84}
@@ -248,15 +248,14 @@ def test_long_run_figures_tell_the_gap_to_the_optimum(monkeypatch):
     monkeypatch.setattr(inventory, "long_run_costs", brief)
     inventory.reference_costs.cache_clear()
     params = ENVIRONMENT.params("easy")[0]
-    figures = [
-        long_run_figures(ENVIRONMENT, build(params), {"level": "easy"})
-        for build in lost_sales.YARDSTICK.policies.values()
-    ]
+    rows = compare(ENVIRONMENT, lost_sales.base_stock(params), 5, seed=0, level="easy").rows
     inventory.reference_costs.cache_clear()
-    assert figures[0]["gap_percent"].mean == 0
-    costs = [row["average_cost"].mean for row in figures]
-    assert abs(figures[2]["gap_percent"].mean - 100 * (costs[2] / costs[0] - 1)) < 1e-9
-    assert figures[2]["gap_percent"].low > 0
+    assert list(rows) == ["agent", "random", "optimal", "capped_base_stock", "base_stock"]
+    assert rows["optimal"]["gap_percent"].mean == 0
+    costs = {name: row["average_cost"].mean for name, row in rows.items()}
+    assert abs(rows["agent"]["gap_percent"].mean - 100 * (costs["agent"] / costs["optimal"] - 1)) < 1e-9
+    assert rows["agent"]["gap_percent"].low > 0
+    assert rows["agent"] == rows["base_stock"]  # the same demand, to the bit
 
 
 def test_a_policy_that_plans_has_no_long_run_figures():
