@@ -69,7 +69,7 @@ def last_arrival(params):
     """Return the last step in which a job may arrive."""
     if int(params.trace_jobs) > 0:
         return int(params.trace_arrival[min(int(params.trace_jobs), MAX_JOBS) - 1])
-    return min(int(params.arrival_steps), MAX_JOBS) - 1
+    return min(max(int(params.arrival_steps), 1), MAX_JOBS) - 1
 
 
 @jit
