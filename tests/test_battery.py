@@ -303,6 +303,11 @@ def test_a_level_that_is_no_file_is_refused(tmp_path):
         ENVIRONMENT.params(str(tmp_path / "none.csv"))
 
 
-def test_explain_refuses_moves():
+def test_explain_gives_facts_and_refuses_moves(monkeypatch):
+    monkeypatch.setattr(yardstick, "EXPLAIN_EPISODES", 20)
+    facts = ENVIRONMENT.yardstick.explain("")
+    assert facts["hindsight_bound"] > facts["dp_profit"] > facts["thresholds_profit"] > 0
+    assert facts["dp_share_of_hindsight"] == facts["dp_profit"] / facts["hindsight_bound"]
+    assert facts["thresholds"] == "charge below 0.9 and discharge above 1.2 times the mean price"
     with pytest.raises(ValueError, match="no moves to explain; leave out moves '1'"):
         yardstick.explain("1")

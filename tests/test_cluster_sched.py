@@ -309,6 +309,14 @@ def test_a_level_that_is_no_file_is_refused(tmp_path):
         ENVIRONMENT.params(str(tmp_path / "none.csv"))
 
 
-def test_explain_gives_facts_and_refuses_moves():
+def test_explain_gives_facts_and_refuses_moves(monkeypatch):
+    pytest.importorskip("ortools")
+    monkeypatch.setattr(yardstick, "EXPLAIN_EPISODES", 20)
+    monkeypatch.setattr(yardstick, "SMALL_EPISODES", 3)
+    facts = ENVIRONMENT.yardstick.explain("")
+    small = facts["mean_slowdown_of_small_episodes"]
+    assert list(small) == ["offline bound", "sjf", "tetris", "packer", "fifo", "random"]
+    assert min(small, key=small.get) == "offline bound"
+    assert facts["mean_slowdown"]["sjf"] < facts["mean_slowdown"]["fifo"] < facts["mean_slowdown"]["random"]
     with pytest.raises(ValueError, match="no moves to explain; leave out moves '1'"):
         yardstick.explain("1")

@@ -5,9 +5,9 @@ The state is (hour, price deviation, spike, cloud, day's peak, charge). Backward
     value = max over powers of (−cost of the hour + expected value of the next hour's state),
 
 where the expectation over the next deviation and cloud is a Gauss–Hermite sum over linear interpolation. The cost is
-convex and piecewise linear in the power, so only its kinks and the grid's charges are tried: the best power is one of
-them. The policy does the same one step ahead from where it really is, against interpolated expectations, so that it
-is off the grid only in the values it looks ahead to.
+piecewise linear in the power, so only its kinks and the grid's charges are tried: but for what interpolation between
+peaks bends, the best power is one of them. The policy does the same one step ahead from where it really is, against
+interpolated expectations, so that it is off the grid only in the values it looks ahead to.
 """
 
 import functools
@@ -173,11 +173,9 @@ class DynamicProgram:
         self._solve(params, grid)
 
     def _solve(self, params: np.record, grid: Grid) -> None:
-        deviation_step = transition(
-            self._deviations, float(params.price_rho), float(params.price_sigma), grid.hermite
-        )
+        deviation_step = transition(self._deviations, float(params.price_rho), float(params.price_sigma), grid.hermite)
         rho = float(params.cloud_rho)
-        cloud_step = transition(self._clouds, rho, math.sqrt(1 - rho * rho), grid.hermite)
+        cloud_step = transition(self._clouds, rho, math.sqrt(max(0.0, 1 - rho * rho)), grid.hermite)
         clear = 1 / (1 + np.exp(-float(params.cloud_mean) - float(params.cloud_spread) * self._clouds))
         values = np.zeros(self.expected.shape[1:])
         for hour in reversed(range(self._hours)):
@@ -191,9 +189,7 @@ class DynamicProgram:
             prices = float(params.price_mean) * (shares + np.array([0.0, float(params.spike_rise)]))
             sun = float(params.sun_peak) * float(params.sun_shape[hour % 24]) * clear
             idles = float(params.load_mean) * float(params.load_shape[hour % 24]) - sun
-            sweep(
-                values, self.expected[hour], self.site, prices, idles, self.widths, float(params.spike_chance)
-            )
+            sweep(values, self.expected[hour], self.site, prices, idles, self.widths, float(params.spike_chance))
         self.first_values = values
 
     def powers(self, hours: np.ndarray, situations: np.ndarray) -> np.ndarray:
@@ -210,7 +206,7 @@ class DynamicProgram:
 
 
 def _axes(params: np.record, grid: Grid, has_sun: bool) -> tuple[np.ndarray, np.ndarray]:
-    stationary = float(params.price_sigma) / math.sqrt(1 - float(params.price_rho) ** 2)
+    stationary = float(params.price_sigma) / math.sqrt(max(1e-6, 1 - float(params.price_rho) ** 2))
     is_flat = stationary == 0
     return (
         axis(1 if is_flat else grid.deviations, 3.5 * stationary),

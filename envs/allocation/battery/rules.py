@@ -135,7 +135,7 @@ def draw_next(state, params):
     rho = float(params.cloud_rho)
     state.deviation = float(params.price_rho) * float(state.deviation) + float(params.price_sigma) * normal(state)
     state.spike = 1.0 if uniform(state) < float(params.spike_chance) else 0.0
-    state.cloud = rho * float(state.cloud) + math.sqrt(1.0 - rho * rho) * normal(state)
+    state.cloud = rho * float(state.cloud) + math.sqrt(max(0.0, 1.0 - rho * rho)) * normal(state)
 
 
 @jit
@@ -147,7 +147,7 @@ def reset(state, params):
         state.first_hour = 24 * integer(state, 0, num_starts)
     state.charge = float(params.initial_charge) * float(params.capacity)
     rho = float(params.price_rho)
-    state.deviation = float(params.price_sigma) / math.sqrt(1.0 - rho * rho) * normal(state)
+    state.deviation = float(params.price_sigma) / math.sqrt(max(1e-6, 1.0 - rho * rho)) * normal(state)
     state.cloud = normal(state)
     draw_next(state, params)
     state.peak = 0.0

@@ -42,7 +42,7 @@ def planner(params: np.record, grid: Grid | None = None) -> FunctionPolicy:
 
 
 def thresholds(low: float, high: float) -> FunctionPolicy:
-    """Return the rule that charges where the price, in means, is below `low` and discharges where it is above `high`."""
+    """Return the rule that charges where the price is below `low` means, and discharges where it is above `high`."""
 
     def control(obs: np.ndarray, action_mask: np.ndarray | None) -> np.ndarray:
         price = obs[:, 1] + 1

@@ -69,7 +69,7 @@ def last_arrival(params):
     """Return the last step in which a job may arrive."""
     if int(params.trace_jobs) > 0:
         return int(params.trace_arrival[min(int(params.trace_jobs), MAX_JOBS) - 1])
-    return min(int(params.arrival_steps), MAX_JOBS) - 1
+    return min(max(int(params.arrival_steps), 1), MAX_JOBS) - 1
 
 
 @jit
@@ -269,11 +269,12 @@ def observe_cluster(state, params, row):
     row[k + 3] = min(1.0, max(0.0, float(state.pressure)) / 20.0)
     k += NUM_SHARED
     for r in range(count):
-        capacity, free = int(params.capacity[r]), int(state.free[r])
+        unit, free, at = 1.0 / int(params.capacity[r]), int(state.free[r]), time % MAX_DURATION
         for ahead in range(HORIZON):
             if ahead > 0:
-                free += int(state.released[(time + ahead) % MAX_DURATION, r])
-            row[k] = free / capacity
+                at = at + 1 if at + 1 < MAX_DURATION else 0  # cheaper than a remainder
+                free += int(state.released[at, r])
+            row[k] = free * unit
             k += 1
 
 
