@@ -14,7 +14,7 @@ What differs from the paper, or is not in it:
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from rlkit.engine.turns import sample
 from rlkit.evaluation import Judge
-from rlkit.learning import saving
+from rlkit.learning import hand_gradient, saving
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
 from rlkit.learning.networks import flat_parameters
 from rlkit.learning.q_batches import Batch, batch_of
@@ -142,6 +142,9 @@ class Learner:
         self.weights, self.target_weights = (
             flat_parameters(trained_parameters(n, config.dueling)) for n in (self.network, self.target_network)
         )
+        is_plain = config.network == "mlp" and not config.dueling and config.activation in hand_gradient.ACTIVATIONS
+        parameters = trained_parameters(self.network, config.dueling)
+        self.by_hand = hand_gradient.HandGradient(parameters, config.activation) if is_plain else None
         self.optimizer = torch.optim.Adam([self.weights], config.learning_rate, fused=True)
         self.policy = self.policy_of(self.network)
         self.obs, self.info = self.env.reset(seed=seed)
@@ -242,16 +245,19 @@ def targets(network: ActorCritic, batch: Batch, config: Config) -> Tensor:
     return torch.addcmul(batch.returns, batch.discounts, batch.next_q.gather(1, best))
 
 
-def loss(network: ActorCritic, batch: Batch, config: Config) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the Huber loss of a minibatch, the temporal-difference errors and the q-values of the actions [B, 1]."""
+def gradient(learner: Learner, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradient of a minibatch's Huber loss as one vector, and the actions' errors and q-values [B, 1]."""
+    network, config = learner.network, learner.config
     wanted = targets(network, batch, config) if batch.targets is None else batch.targets
+    if learner.by_hand is not None:
+        q = learner.by_hand(batch.obs, batch.actions, wanted, batch.weights)
+        return learner.by_hand.gradient, wanted - q, q
     q = q_values(network, batch.obs, config.dueling).gather(1, batch.actions)
-    if batch.weights is None:
-        total = F.smooth_l1_loss(q, wanted)
-    else:
-        total = (batch.weights * F.smooth_l1_loss(q, wanted, reduction="none")).mean()
+    loss = F.smooth_l1_loss(q, wanted, reduction="none")
+    total = (loss if batch.weights is None else batch.weights * loss).mean()
+    parts = torch.autograd.grad(total, trained_parameters(network, config.dueling))
     seen = q.detach()
-    return total, wanted - seen, seen
+    return torch.cat([part.flatten() for part in parts]), wanted - seen, seen
 
 
 def is_learning(learner: Learner) -> bool:
@@ -264,27 +270,27 @@ def update(learner: Learner) -> dict[str, Tensor]:
     config, network, size = learner.config, learner.network, learner.config.minibatch_size
     update_target(learner)
     learner.optimizer.param_groups[0]["lr"] = config.learning_rate * _remaining(learner, config.learning_rate_schedule)
-    parameters, losses = trained_parameters(network, config.dueling), []
+    seen: list[Tensor] = []
     for windows in draws(learner):
         drawn = batch_of(windows, learner.target_network, config.dueling, config.device)
         if not config.double:  # then the targets stay the same through the round, too
             drawn = drawn._replace(targets=targets(network, drawn, config))
         for batch in drawn.minibatches(size):
-            total, errors, q = loss(network, batch, config)
-            descend(learner, torch.autograd.grad(total, parameters))
-            losses.append(total.detach())
+            step, errors, q = gradient(learner, batch)
+            descend(learner, step)
+            seen.append(errors)
         if config.prioritized:
             learner.replay.set_errors(windows.index, errors.squeeze(1).cpu().numpy())
-    return {"loss": torch.stack(losses).mean(), "td_error": errors.abs().mean(), "q_value": q.mean()}
+    all_errors = torch.cat(seen)
+    loss = F.smooth_l1_loss(all_errors, torch.zeros_like(all_errors))
+    return {"loss": loss, "td_error": all_errors.abs().mean(), "q_value": q.mean()}
 
 
 @torch.no_grad()
-def descend(learner: Learner, gradients: Sequence[Tensor]) -> None:
-    """Take one step of Adam against the gradients, scaled down to `max_grad_norm`."""
-    weights = learner.weights
-    gradient = torch.cat([part.flatten() for part in gradients])
-    norm = torch.linalg.vector_norm(gradient)
-    weights.grad = gradient.mul_((learner.config.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
+def descend(learner: Learner, step: Tensor) -> None:
+    """Take one step of Adam against the gradient `step`, scaled down to `max_grad_norm`."""
+    norm = torch.linalg.vector_norm(step)
+    learner.weights.grad = step.mul_((learner.config.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
     learner.optimizer.step()
 
 

@@ -62,7 +62,7 @@ def test_targets_are_those_of_the_textbook(double, dueling):
         for each in (network, target_network):
             each.policy_head.weight.normal_()
     rng, config = np.random.default_rng(1), dqn.Config(double=double, dueling=dueling)
-    obs, next_obs = rng.normal(size=(2, 50, 3)).astype(np.float32)
+    next_obs = rng.normal(size=(50, 3)).astype(np.float32)
     masks = (rng.random((50, 4)) < 0.5).astype(np.uint8)
     masks[:, 0] |= masks.sum(axis=1) == 0
     returns, discounts = rng.normal(size=50), np.where(rng.random(50) < 0.3, 0.0, 0.9)
@@ -78,20 +78,40 @@ def test_targets_are_those_of_the_textbook(double, dueling):
         best = legal[(online if double else target)[i, legal].argmax()]
         expected.append(returns[i] + discounts[i] * target[i, best])
     batch = dqn.Batch(
-        obs=torch.from_numpy(obs), actions=torch.from_numpy(rng.integers(4, size=(50, 1))),
+        obs=torch.from_numpy(next_obs), actions=torch.from_numpy(rng.integers(4, size=(50, 1))),
         returns=torch.from_numpy(returns).float()[:, None], discounts=torch.from_numpy(discounts).float()[:, None],
         next_obs=torch.from_numpy(next_obs), next_masks=torch.from_numpy(masks),
         next_q=q_values(target_network, torch.from_numpy(next_obs), dueling).detach(), weights=None, targets=None,
     )  # fmt: skip
     np.testing.assert_allclose(dqn.targets(network, batch, config)[:, 0], expected, atol=1e-5)
-    weights = rng.random(50)
-    total, errors, q = dqn.loss(network, batch._replace(weights=torch.from_numpy(weights).float()[:, None]), config)
-    taken = q_of(network, obs)[np.arange(50), batch.actions[:, 0].numpy()]
-    delta = np.array(expected) - taken
-    huber = np.where(np.abs(delta) < 1, delta**2 / 2, np.abs(delta) - 0.5)
-    assert total.item() == pytest.approx((weights * huber).mean(), abs=1e-5)
-    np.testing.assert_allclose(errors[:, 0], delta, atol=1e-5)
-    np.testing.assert_allclose(q[:, 0], taken, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
+@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_are_those_of_the_huber_loss(activation, dueling, weighted):
+    """By autograd of torch's own loss, through the network's modules: written out by hand or not."""
+    learner = learner_of(activation=activation, dueling=dueling, hidden_sizes=(16, 8))
+    assert (learner.by_hand is not None) == (not dueling and activation != "silu")
+    draw = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        learner.weights += 0.3 * torch.randn(len(learner.weights), generator=draw)
+    obs, wanted = torch.randn(64, 4, generator=draw), 2 * torch.randn(64, 1, generator=draw)
+    actions = torch.randint(2, (64, 1), generator=draw)
+    weights = torch.rand(64, 1, generator=draw) if weighted else None
+    batch = dqn.Batch(obs, actions, wanted, wanted, obs, None, wanted, weights, targets=wanted)
+    found, errors, q = dqn.gradient(learner, batch)
+    outputs, values = learner.network(obs)
+    if dueling:
+        outputs = values[:, None] + outputs - outputs.mean(dim=1, keepdim=True)
+    taken = outputs.gather(1, actions)
+    loss = torch.nn.HuberLoss(reduction="none")(taken, wanted)
+    expected = torch.autograd.grad(
+        (loss * (1.0 if weights is None else weights)).mean(), dqn.trained_parameters(learner.network, dueling)
+    )
+    torch.testing.assert_close(found, torch.cat([part.flatten() for part in expected]), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(q, taken.detach())
+    torch.testing.assert_close(errors, wanted - taken.detach())
 
 
 @pytest.mark.parametrize("max_grad_norm", [0.01, 1e6])
@@ -101,7 +121,8 @@ def test_a_gradient_step_is_torchs_adam_on_clipped_gradients(max_grad_norm):
     obs = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
     for _ in range(3):
         parameters = dqn.trained_parameters(learner.network, False)
-        dqn.descend(learner, torch.autograd.grad(learner.network.outputs(obs).square().sum(), parameters))
+        parts = torch.autograd.grad(learner.network.outputs(obs).square().sum(), parameters)
+        dqn.descend(learner, torch.cat([part.flatten() for part in parts]))
         reference.zero_grad()
         other.network.outputs(obs).square().sum().backward()
         torch.nn.utils.clip_grad_norm_(other.network.parameters(), max_grad_norm)
