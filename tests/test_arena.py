@@ -175,7 +175,7 @@ def test_names_that_are_none(name, message, capsys):
     assert message in _sentence(capsys, ["arena", "tic_tac_toe", "random", name])
 
 
-def test_programs_play_games_of_two_only(engine, searching):
+def test_programs_play_games_of_two_only(engine):
     cartpole = find_environment("cartpole")
     with pytest.raises(UsageError, match="programs play games of two"):
         policy_named(cartpole, engine, cartpole.params()[0])
