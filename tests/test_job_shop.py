@@ -1,4 +1,4 @@
-"""Job shop: the rules against slow schedule builders, brute force and published figures; feasibility; files of shops."""
+"""Job shop: the rules against a slow builder, brute force and published figures; feasibility; files of shops."""
 
 import heapq
 import itertools
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rlkit
-from envs.allocation.job_shop import ENVIRONMENT, rules
+from envs.allocation.job_shop import ENVIRONMENT, observing, rules
 from envs.allocation.job_shop.instances import MAX_DURATION, Shop, params_of, published, read_shop
 from rlkit.engine import rng
 from rlkit.engine.state import make_params
@@ -109,7 +109,7 @@ def play_rule(shop, name):
     """Return (final state, params) of a rule's schedule."""
     params = shop_params(shop)[0]
     policy = ENVIRONMENT.yardstick.policies[name](params)
-    state, obs, done = fresh_state(params), np.zeros((int(params.num_jobs), rules.NUM_FEATURES), np.float32), False
+    state, obs, done = fresh_state(params), np.zeros((int(params.num_jobs), observing.NUM_FEATURES), np.float32), False
     while not done:
         rules.observe(state, params, obs)
         _, done = rules.step(state, params, int(policy.act(obs)))
@@ -219,7 +219,7 @@ def test_random_play_is_feasible_and_pays_the_makespan(play):
     )[0]
     state, generator = fresh_state(params, seed), np.random.default_rng(seed)
     drawn, first = table(state, params, "durations"), int(state.bound)
-    obs = np.zeros((num_jobs, rules.NUM_FEATURES), np.float32)
+    obs = np.zeros((num_jobs, observing.NUM_FEATURES), np.float32)
     rewards, done, steps = 0.0, False, 0
     while not done:
         before, now = int(state.bound), int(state.now)
@@ -228,7 +228,7 @@ def test_random_play_is_feasible_and_pays_the_makespan(play):
         reward, done = rules.step(state, params, int(generator.choice(actions)))
         rules.observe(state, params, obs)
         assert np.isfinite(obs).all()
-        assert (np.abs(obs) <= rules.MAX_RATIO).all()
+        assert (np.abs(obs) <= observing.MAX_RATIO).all()
         assert state.bound >= before
         assert state.now >= now
         rewards, steps = rewards + reward, steps + 1
@@ -252,7 +252,9 @@ def startable(state, params):
     return [
         job
         for job in range(int(params.num_jobs))
-        if not started[job].all() and not runs[job].any() and not runs[machines == machines[job, started[job].sum()]].any()
+        if not started[job].all()
+        and not runs[job].any()
+        and not runs[machines == machines[job, started[job].sum()]].any()
     ]
 
 
@@ -293,7 +295,7 @@ def test_a_row_does_not_depend_on_the_order_of_jobs():
     other = Shop(shop.durations[order], shop.machines[order])
     (params,), (other_params,) = shop_params(shop), shop_params(other)
     state, image = fresh_state(params), fresh_state(other_params)
-    obs, seen = (np.zeros((6, rules.NUM_FEATURES), np.float32) for _ in range(2))
+    obs, seen = (np.zeros((6, observing.NUM_FEATURES), np.float32) for _ in range(2))
     generator, done = np.random.default_rng(5), False
     while not done:
         rules.observe(state, params, obs)
@@ -325,11 +327,13 @@ def test_levels_are_instances_and_files(tmp_path):
     np.testing.assert_array_equal(shop.machines, [[0, 1, 2], [2, 0, 1]])
     np.testing.assert_array_equal(shop.durations, [[5, 6, 7], [1, 2, 3]])
     file = tmp_path / "shop.json"
-    file.write_text(json.dumps({"durations": [[5, 6, 7], [1, 2, 3]], "machines": [[0, 1, 2], [2, 0, 1]], "optimum": 18}))
+    file.write_text(
+        json.dumps({"durations": [[5, 6, 7], [1, 2, 3]], "machines": [[0, 1, 2], [2, 0, 1]], "optimum": 18})
+    )
     for level, optimum in ((str(text), 0), (str(file), 18)):
         env = rlkit.make_batch("job_shop", 2, level=level)
         obs, _ = env.reset(seed=0)
-        assert obs.shape == (2, 2, rules.NUM_FEATURES)
+        assert obs.shape == (2, 2, observing.NUM_FEATURES)
         assert env.params[0].optimum == optimum
         assert env.states[1]["durations"][:6].tolist() == [5, 6, 7, 1, 2, 3]
     assert rlkit.make_batch("job_shop", 1, level="la16").single_action_space.n == 11
@@ -371,7 +375,7 @@ def test_what_is_wrong_with_a_file_is_said(text, words, tmp_path):
 
 
 def test_an_unknown_instance_and_impossible_params_are_refused():
-    with pytest.raises(ValueError, match="no published job shop and no file called 'ft99'.*ft06 to ft20"):
+    with pytest.raises(ValueError, match=r"no published job shop and no file called 'ft99'.*ft06 to ft20"):
         ENVIRONMENT.params("ft99")
     for change, words in (
         ({"num_jobs": 101}, "num_jobs=101 must be from 1 to 100"),

@@ -9,7 +9,7 @@ non-delay schedules; with it all active schedules, among which is always an opti
 Observation
     Box float32 [num_jobs, 26], a row a job, in any order: a policy that treats rows alike works for any number of
     jobs and machines. Times are in units of twice the mean duration (at most 4), work and bounds in shares of what
-    is left until the present lower bound of the makespan: free of the shop's scale. `rules.py` lists the columns.
+    is left until the present lower bound of the makespan: free of the shop's scale. `observing.py` lists the columns.
 
 Action
     Discrete(num_jobs + 1): start job j's next operation now; the last one waits until the next operation ends. Legal:
@@ -33,7 +33,7 @@ Params
     published instances (`--level ft06`), or a file (`--level shop.json`); `instances.py` says what is in one.
 
 Metrics
-    makespan; excess (share above the optimum, or for an open instance above its best known bound, or for a drawn shop above
+    makespan; excess (share above the optimum; for an open instance above its best known bound, for a drawn shop above
     its lower bound at the start, which is usually below the optimum); utilisation (work / time of all machines).
 
 Yardstick
@@ -51,7 +51,7 @@ from rlkit.environment import Environment
 
 
 def _observation_space(params):
-    from envs.allocation.job_shop.rules import MAX_RATIO, NUM_FEATURES
+    from envs.allocation.job_shop.observing import MAX_RATIO, NUM_FEATURES
 
     return spaces.Box(-MAX_RATIO, MAX_RATIO, (int(params.num_jobs), NUM_FEATURES))
 

@@ -1,4 +1,4 @@
-"""Draws the job shop: a Gantt chart, a row a machine and a colour a job, and below it the jobs and what each needs next.
+"""Draws the job shop: a Gantt chart, a row a machine and a colour a job, and below the jobs' next needs.
 
 A click on a job that can start starts it; a click on "wait" waits.
 """

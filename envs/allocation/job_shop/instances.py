@@ -65,8 +65,7 @@ def params_of(name: str) -> dict[str, Any]:
     path = Path(name)
     if not path.is_file():
         raise ValueError(
-            f"there is no published job shop and no file called {name!r}; published are "
-            f"{', '.join(_families(known))}"
+            f"there is no published job shop and no file called {name!r}; published are {', '.join(_families(known))}"
         )
     return read_shop(path).params()
 

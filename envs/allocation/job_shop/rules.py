@@ -1,4 +1,4 @@
-"""Job shop's rules: time-stepped dispatch. Arrays have room for 100 jobs on 20 machines; operation k of job j is j × M + k.
+"""Job shop's rules: time-stepped dispatch. Operation k of job j is number j × num_machines + k.
 
 For each machine there are notes of the jobs that wait for it and of the next to arrive: they serve the mask, the
 observation and the bound, and only those of the machines that an event concerns are renewed.
@@ -6,6 +6,8 @@ observation and the bound, and only those of the machines that an event concerns
 
 import numpy as np
 
+from envs.allocation.job_shop.notes import ARRIVAL, NO_TIME, NUM_WAITING, SHORTEST, count, note
+from envs.allocation.job_shop.observing import observe as observe  # one of the rules
 from rlkit.engine.jit import jit
 from rlkit.engine.rng import integer, poisson, uniform
 from rlkit.engine.state import params_dtype, state_dtype
@@ -13,16 +15,6 @@ from rlkit.engine.state import params_dtype, state_dtype
 MAX_JOBS, MAX_MACHINES = 100, 20
 MAX_OPERATIONS = MAX_JOBS * MAX_MACHINES
 MAX_START = 65_535  # a later start is drawn here; nothing else reads it
-NO_TIME = 2**30  # later than everything
-NUM_FEATURES = 26
-MAX_RATIO = 4.0  # of an observed time to twice the mean duration, or of a delay to what is left
-
-# columns of a machine's notes; a job waits for its next machine if it is free
-NUM_WAITING = 0  # jobs
-WAITING_WORK = 1  # of the operations that wait
-LONGEST_JOB, LONGEST, SECOND_LONGEST = 2, 3, 4  # the waiting job with most work left, that work, the next most; or −1
-SHORTEST_JOB, SHORTEST, SECOND_SHORTEST = 5, 6, 7  # the job of the shortest waiting operation, … ; or −1, NO_TIME
-ARRIVAL, ARRIVAL_WORK = 8, 9  # when the first running job whose next machine this is gets free, and its work left
 
 STATE = state_dtype(
     now=np.int32,
@@ -36,7 +28,10 @@ STATE = state_dtype(
     per_time=np.float64,  # 1 / (twice the mean duration), at the start
     machine_free=(np.int32, (MAX_MACHINES,)),  # when its last operation ends, as far as is known
     machine_work=(np.int32, (MAX_MACHINES,)),  # of operations not yet dispatched
-    notes=(np.int32, (MAX_MACHINES, 10)),  # columns above: they follow from the rest, and are renewed where that changes
+    notes=(
+        np.int32,
+        (MAX_MACHINES, 10),
+    ),  # columns in notes.py
     job_free=(np.int32, (MAX_JOBS,)),  # when the operation dispatched last ends, as far as is known
     job_work=(np.int32, (MAX_JOBS,)),  # of operations not yet dispatched
     next_duration=(np.int16, (MAX_JOBS,)),  # of the next operation
@@ -102,8 +97,8 @@ def reset(state, params):
     state.num_left = num_jobs * num_machines
     state.per_time = 0.5 * num_jobs * num_machines / max(1, total)
     for machine in range(num_machines):
-        _note(state, num_jobs, machine)
-    _count(state, num_machines)
+        note(state, num_jobs, machine)
+    count(state, num_machines)
     state.first_bound = state.bound
 
 
@@ -124,7 +119,7 @@ def _clear(state):
     for machine in range(MAX_MACHINES):
         state.machine_free[machine] = 0
         state.machine_work[machine] = 0
-        _note(state, 0, machine)
+        note(state, 0, machine)
     state.now = 0
     state.bound = 0
     state.next_event = NO_TIME
@@ -168,12 +163,12 @@ def dispatch(state, params, job):
     if k + 1 < num_machines:
         state.next_machine[job] = state.machines[operation + 1]
         state.next_duration[job] = state.durations[operation + 1]
-        _note(state, num_jobs, int(state.next_machine[job]))
+        note(state, num_jobs, int(state.next_machine[job]))
     else:
         state.next_machine[job] = -1
         state.next_duration[job] = 0
-    _note(state, num_jobs, machine)
-    _count(state, num_machines)
+    note(state, num_jobs, machine)
+    count(state, num_machines)
 
 
 @jit
@@ -188,11 +183,11 @@ def advance(state, params):
             if not is_certain and int(state.next_op[job]) > 0 and not int(state.is_overrun[job]):
                 _overrun(state, params, job)
             if int(state.next_machine[job]) >= 0:
-                _note(state, num_jobs, int(state.next_machine[job]))
+                note(state, num_jobs, int(state.next_machine[job]))
         if int(state.job_free[job]) > now:
             event = min(event, int(state.job_free[job]))
     state.next_event = event
-    _count(state, num_machines)
+    count(state, num_machines)
 
 
 @jit
@@ -210,49 +205,7 @@ def _overrun(state, params, job):
     state.machine_free[machine] = int(state.machine_free[machine]) + late
     state.total_work = int(state.total_work) + late
     state.bound = max(int(state.bound), int(state.job_free[job]) + int(state.job_work[job]))
-    _note(state, int(params.num_jobs), machine)  # those who want it start later
-
-
-@jit
-def _note(state, num_jobs, machine):
-    """Renew the notes of a machine, and raise the bound to the earliest end of each job whose next machine it is."""
-    now, machine_free, bound = int(state.now), int(state.machine_free[machine]), int(state.bound)
-    count, total, arrival, arrival_work = 0, 0, NO_TIME, 0
-    longest_job, longest, second_longest = -1, -1, -1
-    shortest_job, shortest, second_shortest = -1, NO_TIME, NO_TIME
-    for job in range(num_jobs):
-        if int(state.next_machine[job]) == machine:
-            free, work, duration = int(state.job_free[job]), int(state.job_work[job]), int(state.next_duration[job])
-            bound = max(bound, max(max(free, now), machine_free) + work)
-            if free > now:
-                if free < arrival:
-                    arrival, arrival_work = free, work
-                continue
-            count += 1
-            total += duration
-            longest_job = job if work > longest else longest_job
-            second_longest, longest = max(second_longest, min(longest, work)), max(longest, work)
-            shortest_job = job if duration < shortest else shortest_job
-            second_shortest, shortest = min(second_shortest, max(shortest, duration)), min(shortest, duration)
-    state.notes[machine, NUM_WAITING], state.notes[machine, WAITING_WORK] = count, total
-    state.notes[machine, LONGEST_JOB], state.notes[machine, LONGEST] = longest_job, longest
-    state.notes[machine, SECOND_LONGEST], state.notes[machine, SECOND_SHORTEST] = second_longest, second_shortest
-    state.notes[machine, SHORTEST_JOB], state.notes[machine, SHORTEST] = shortest_job, shortest
-    state.notes[machine, ARRIVAL], state.notes[machine, ARRIVAL_WORK] = arrival, arrival_work
-    state.bound = bound
-
-
-@jit
-def _count(state, num_machines):
-    """Count what can start, and raise the bound to each machine's earliest end and to those of jobs that wait for it."""
-    now, bound, startable = int(state.now), int(state.bound), 0
-    for machine in range(num_machines):
-        free = int(state.machine_free[machine])
-        rest = max(int(state.machine_work[machine]), int(state.notes[machine, LONGEST]))
-        bound = max(bound, max(now, free) + rest)
-        startable += int(state.notes[machine, NUM_WAITING]) if free <= now else 0
-    state.bound = bound
-    state.num_startable = startable
+    note(state, int(params.num_jobs), machine)  # those who want it start later
 
 
 @jit
@@ -314,96 +267,3 @@ def metrics(state, params, out):
     out[0] = makespan
     out[1] = makespan / goal - 1.0
     out[2] = int(state.total_work) / (max(1, makespan) * int(params.num_machines))
-
-
-
-@jit
-def observe(state, params, obs):
-    num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
-    now, bound = int(state.now), int(state.bound)
-    per_time, per_rest = float(state.per_time), 1.0 / max(1, bound - now)
-    event_in = int(state.next_event) - now if int(state.next_event) < NO_TIME else 0
-    left = int(state.num_left) / (num_jobs * num_machines)
-    startable = int(state.num_startable) / num_jobs
-    event = min(event_in * per_time, MAX_RATIO)
-    scale = min(2.0 * (bound - now) * per_time / (num_jobs + num_machines), MAX_RATIO)
-    for job in range(num_jobs):
-        if int(state.next_machine[job]) >= 0:
-            _observe_job(state, num_machines, job, obs[job], per_time, per_rest)
-        else:
-            _observe_last(state, job, obs[job], per_time, per_rest)
-        obs[job, 21] = left
-        obs[job, 22] = startable
-        obs[job, 23] = event
-        obs[job, 24] = state.can_wait
-        obs[job, 25] = scale
-
-
-@jit
-def _observe_last(state, job, row, per_time, per_rest):
-    """Write the row of a job whose last operation runs or has ended."""
-    job_in = max(0, int(state.job_free[job]) - int(state.now))
-    for column in range(21):
-        row[column] = 0.0
-    row[1] = job_in > 0
-    row[2] = job_in == 0
-    row[4] = min(job_in * per_time, MAX_RATIO)
-    row[6] = job_in * per_rest
-
-
-@jit
-def _observe_job(state, num_machines, job, row, per_time, per_rest):
-    now, k, free = int(state.now), int(state.next_op[job]), int(state.job_free[job])
-    machine, duration, work = int(state.next_machine[job]), int(state.next_duration[job]), int(state.job_work[job])
-    job_in, machine_in = max(0, free - now), max(0, int(state.machine_free[machine]) - now)
-    waits = 1 if free <= now else 0
-    waited = max(0, now - free) * per_time
-    row[0] = waits if machine_in == 0 else 0
-    row[1] = 1 - waits
-    row[2] = 0.0
-    row[3] = min(duration * per_time, MAX_RATIO)
-    row[4] = min(job_in * per_time, MAX_RATIO)
-    row[5] = min(machine_in * per_time, MAX_RATIO)
-    row[6] = (max(job_in, machine_in) + work) * per_rest
-    row[7] = (num_machines - k) / num_machines
-    row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
-    row[12] = waited / (waited + 1.0)
-    row[13] = min((int(state.notes[machine, NUM_WAITING]) - waits) * 0.25, MAX_RATIO)
-    _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest)
-    if k + 1 == num_machines:
-        row[9] = row[10] = row[11] = row[20] = 0.0
-        return
-    operation = job * num_machines + k + 1
-    after = int(state.machines[operation])
-    after_in = max(0, int(state.machine_free[after]) - now)
-    row[9] = (after_in + int(state.machine_work[after])) * per_rest
-    row[10] = min(int(state.notes[after, WAITING_WORK]) * per_time, MAX_RATIO)
-    row[11] = min(after_in * per_time, MAX_RATIO)
-    row[20] = min(int(state.durations[operation]) * per_time, MAX_RATIO)
-
-
-@jit
-def _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest):
-    """Write what starting a job would do to others that want its machine, and they to it; −1: there is nobody."""
-    rest = int(state.bound) - int(state.now)
-    row[14] = row[15] = row[16] = -1.0
-    row[17] = row[18] = row[19] = 0.0
-    if int(state.notes[machine, NUM_WAITING]) > waits:
-        is_longest, is_shortest = job == int(state.notes[machine, LONGEST_JOB]), job == int(state.notes[machine, SHORTEST_JOB])
-        longest = int(state.notes[machine, SECOND_LONGEST]) if is_longest else int(state.notes[machine, LONGEST])
-        shortest = int(state.notes[machine, SECOND_SHORTEST]) if is_shortest else int(state.notes[machine, SHORTEST])
-        row[14] = _clip((machine_in + duration + longest - rest) * per_rest)
-        row[15] = _clip((machine_in + shortest + work - rest) * per_rest)
-        row[18] = _clip((duration - shortest) * per_time)
-        row[19] = _clip((work - longest) * per_rest)
-    if waits and int(state.notes[machine, ARRIVAL]) < NO_TIME:
-        arrival_in = int(state.notes[machine, ARRIVAL]) - int(state.now)
-        overlap = machine_in + duration - arrival_in
-        arrived_in = max(arrival_in, machine_in + duration)
-        row[16] = _clip((arrived_in + int(state.notes[machine, ARRIVAL_WORK]) - rest) * per_rest)
-        row[17] = _clip(overlap * per_time)
-
-
-@jit
-def _clip(value):
-    return min(max(value, -MAX_RATIO), MAX_RATIO)
