@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=4_000_000,
+        total_steps=1_500_000,
         num_envs=128,
         num_steps=48,
         num_epochs=5,
@@ -20,7 +20,7 @@ RECIPES = {
         hidden_sizes=(128, 128),
         eval_interval=250_000,
         eval_episodes=500,
-        checkpoint_interval=1_000_000,
+        checkpoint_interval=500_000,
     ),
 }
 
