@@ -223,9 +223,13 @@ def explore(learner: Learner, is_random: np.ndarray, uniforms: np.ndarray) -> np
     """Return actions [N]: any legal one, by `uniforms` [N], where `is_random` [N], the greedy one elsewhere."""
     masks = learner.info.get("action_mask")
     actions = (uniforms * learner.spaces[1].n).astype(np.int64) if masks is None else sample(masks, uniforms)
-    if not is_random.all():
-        actions = np.where(is_random, actions, learner.policy.q_values(learner.obs, masks).argmax(axis=1))
-    return actions
+    if is_random.all():
+        return actions
+    if masks is None and learner.by_hand is not None:
+        greedy = learner.by_hand.outputs(learner.policy.tensor(learner.obs)).cpu().numpy().argmax(axis=1)
+    else:
+        greedy = learner.policy.q_values(learner.obs, masks).argmax(axis=1)
+    return np.where(is_random, actions, greedy)
 
 
 def epsilon(learner: Learner) -> float:

@@ -34,12 +34,7 @@ class HandGradient:
             targets: [B, 1].
             weights: [B, 1], or None: all 1.
         """
-        values = [inputs.flatten(1)]
-        for weight, bias in self._layers[:-1]:
-            value = torch.addmm(bias, values[-1], weight.t())
-            values.append(value.relu_() if self._is_relu else value.tanh_())
-        weight, bias = self._layers[-1]
-        outputs = torch.addmm(bias, values[-1], weight.t())
+        values, outputs = self._forward(inputs)
         picked = outputs.gather(1, chosen)
         slope = (picked - targets).clamp_(-1.0, 1.0).div_(len(inputs))  # of the Huber loss with δ = 1
         if weights is not None:
@@ -52,6 +47,20 @@ class HandGradient:
             if k:
                 delta = self._through(torch.mm(delta, self._layers[k][0]), values[k])
         return picked
+
+    @torch.no_grad()
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return all outputs [B, A]."""
+        return self._forward(inputs)[1]
+
+    def _forward(self, inputs: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return (the inputs of each layer, the outputs)."""
+        values = [inputs.flatten(1)]
+        for weight, bias in self._layers[:-1]:
+            value = torch.addmm(bias, values[-1], weight.t())
+            values.append(value.relu_() if self._is_relu else value.tanh_())
+        weight, bias = self._layers[-1]
+        return values, torch.addmm(bias, values[-1], weight.t())
 
     def _through(self, delta: Tensor, value: Tensor) -> Tensor:
         """Return `delta` before the activation that gave `value`."""
