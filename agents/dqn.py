@@ -420,7 +420,7 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> QPolicy
     network = _network(found[0], _discrete(found[1]), config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
-    return QPolicy(network, config.dueling, config.temperature, *found, run.seed, config.gamma)
+    return QPolicy(network, config.dueling, config.temperature, found[0], found[1], run.seed, config.gamma)
 
 
 def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:

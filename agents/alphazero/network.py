@@ -62,6 +62,9 @@ class BoardNetwork(nn.Module):
         ValueError: "conv" or "board" on observations that are no planes, or windows larger than the board.
     """
 
+    value_mean: Tensor
+    value_deviation: Tensor
+
     def __init__(
         self,
         obs_shape: Sequence[int],
