@@ -173,9 +173,7 @@ class DynamicProgram:
         self._solve(params, grid)
 
     def _solve(self, params: np.record, grid: Grid) -> None:
-        deviation_step = transition(
-            self._deviations, float(params.price_rho), float(params.price_sigma), grid.hermite
-        )
+        deviation_step = transition(self._deviations, float(params.price_rho), float(params.price_sigma), grid.hermite)
         rho = float(params.cloud_rho)
         cloud_step = transition(self._clouds, rho, math.sqrt(1 - rho * rho), grid.hermite)
         clear = 1 / (1 + np.exp(-float(params.cloud_mean) - float(params.cloud_spread) * self._clouds))
@@ -191,9 +189,7 @@ class DynamicProgram:
             prices = float(params.price_mean) * (shares + np.array([0.0, float(params.spike_rise)]))
             sun = float(params.sun_peak) * float(params.sun_shape[hour % 24]) * clear
             idles = float(params.load_mean) * float(params.load_shape[hour % 24]) - sun
-            sweep(
-                values, self.expected[hour], self.site, prices, idles, self.widths, float(params.spike_chance)
-            )
+            sweep(values, self.expected[hour], self.site, prices, idles, self.widths, float(params.spike_chance))
         self.first_values = values
 
     def powers(self, hours: np.ndarray, situations: np.ndarray) -> np.ndarray:
