@@ -44,12 +44,12 @@ class Shop:
     def params(self) -> dict[str, Any]:
         """Return the environment's params for this shop."""
         num_jobs, num_machines = self.durations.shape
-        flat = {"durations": np.zeros(MAX_OPERATIONS, np.int16), "machines": np.zeros(MAX_OPERATIONS, np.int8)}
-        flat["durations"][: self.durations.size] = self.durations.ravel()
-        flat["machines"][: self.machines.size] = self.machines.ravel()
+        durations, machines = np.zeros(MAX_OPERATIONS, np.int16), np.zeros(MAX_OPERATIONS, np.int8)
+        durations[: self.durations.size] = self.durations.ravel()
+        machines[: self.machines.size] = self.machines.ravel()
         return {
             "num_jobs": num_jobs, "num_machines": num_machines, "is_instance": 1, "optimum": self.optimum,
-            "best_bound": self.lower_bound, **flat,
+            "best_bound": self.lower_bound, "durations": durations, "machines": machines,
         }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def _from_json(path: Path, text: str) -> Shop:
     if len(tables[0]) != len(tables[1]):
         raise ValueError(f'{path}: "durations" has {len(tables[0])} jobs and "machines" has {len(tables[1])}')
     places = [f"job {job}" for job in range(len(tables[0]))]
-    return _checked(path, places, *tables, optimum)
+    return _checked(path, places, tables[0], tables[1], optimum)
 
 
 def _from_text(path: Path, text: str) -> Shop:

@@ -46,16 +46,16 @@ def observe(state, params, obs):
     num_jobs, num_machines = int(params.num_jobs), int(params.num_machines)
     now, bound = int(state.now), int(state.bound)
     per_time, per_rest = float(state.per_time), 1.0 / max(1, bound - now)
-    event_in = int(state.next_event) - now if int(state.next_event) < NO_TIME else 0
+    longest = int(MAX_RATIO / per_time)  # seen; times are cut as whole numbers, which is faster
+    event = min(int(state.next_event) - now, longest) * per_time if int(state.next_event) < NO_TIME else 0.0
     left = int(state.num_left) / (num_jobs * num_machines)
     startable = int(state.num_startable) / num_jobs
-    event = min(event_in * per_time, MAX_RATIO)
     scale = min(2.0 * (bound - now) * per_time / (num_jobs + num_machines), MAX_RATIO)
     for job in range(num_jobs):
         if int(state.next_machine[job]) >= 0:
-            _observe_job(state, num_machines, job, obs[job], per_time, per_rest)
+            _observe_job(state, num_machines, job, obs, per_time, per_rest, longest)
         else:
-            _observe_last(state, job, obs[job], per_time, per_rest)
+            _observe_last(state, job, obs, per_time, per_rest, longest)
         obs[job, 21] = left
         obs[job, 22] = startable
         obs[job, 23] = event
@@ -64,71 +64,66 @@ def observe(state, params, obs):
 
 
 @jit
-def _observe_last(state, job, row, per_time, per_rest):
+def _observe_last(state, job, obs, per_time, per_rest, longest):
     """Write the row of a job whose last operation runs or has ended."""
     job_in = max(0, int(state.job_free[job]) - int(state.now))
     for column in range(21):
-        row[column] = 0.0
-    row[1] = job_in > 0
-    row[2] = job_in == 0
-    row[4] = min(job_in * per_time, MAX_RATIO)
-    row[6] = job_in * per_rest
+        obs[job, column] = 0.0
+    obs[job, 1] = job_in > 0
+    obs[job, 2] = job_in == 0
+    obs[job, 4] = min(job_in, longest) * per_time
+    obs[job, 6] = job_in * per_rest
 
 
 @jit
-def _observe_job(state, num_machines, job, row, per_time, per_rest):
+def _observe_job(state, num_machines, job, obs, per_time, per_rest, longest):
     now, k, free = int(state.now), int(state.next_op[job]), int(state.job_free[job])
     machine, duration, work = int(state.next_machine[job]), int(state.next_duration[job]), int(state.job_work[job])
     job_in, machine_in = max(0, free - now), max(0, int(state.machine_free[machine]) - now)
     waits = 1 if free <= now else 0
     waited = max(0, now - free) * per_time
-    row[0] = waits if machine_in == 0 else 0
-    row[1] = 1 - waits
-    row[2] = 0.0
-    row[3] = min(duration * per_time, MAX_RATIO)
-    row[4] = min(job_in * per_time, MAX_RATIO)
-    row[5] = min(machine_in * per_time, MAX_RATIO)
-    row[6] = (max(job_in, machine_in) + work) * per_rest
-    row[7] = (num_machines - k) / num_machines
-    row[8] = (machine_in + int(state.machine_work[machine])) * per_rest
-    row[12] = waited / (waited + 1.0)
-    row[13] = min((int(state.notes[machine, NUM_WAITING]) - waits) * 0.25, MAX_RATIO)
-    _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest)
+    obs[job, 0] = waits if machine_in == 0 else 0
+    obs[job, 1] = 1 - waits
+    obs[job, 2] = 0.0
+    obs[job, 3] = min(duration, longest) * per_time
+    obs[job, 4] = min(job_in, longest) * per_time
+    obs[job, 5] = min(machine_in, longest) * per_time
+    obs[job, 6] = (max(job_in, machine_in) + work) * per_rest
+    obs[job, 7] = (num_machines - k) / num_machines
+    obs[job, 8] = (machine_in + int(state.machine_work[machine])) * per_rest
+    obs[job, 12] = waited / (waited + 1.0)
+    obs[job, 13] = min(int(state.notes[machine, NUM_WAITING]) - waits, 16) * 0.25
+    _observe_rivals(state, job, obs, machine, waits, machine_in, per_time, per_rest, longest)
     if k + 1 == num_machines:
-        row[9] = row[10] = row[11] = row[20] = 0.0
+        obs[job, 9] = obs[job, 10] = obs[job, 11] = obs[job, 20] = 0.0
         return
     operation = job * num_machines + k + 1
     after = int(state.machines[operation])
     after_in = max(0, int(state.machine_free[after]) - now)
-    row[9] = (after_in + int(state.machine_work[after])) * per_rest
-    row[10] = min(int(state.notes[after, WAITING_WORK]) * per_time, MAX_RATIO)
-    row[11] = min(after_in * per_time, MAX_RATIO)
-    row[20] = min(int(state.durations[operation]) * per_time, MAX_RATIO)
+    obs[job, 9] = (after_in + int(state.machine_work[after])) * per_rest
+    obs[job, 10] = min(int(state.notes[after, WAITING_WORK]), longest) * per_time
+    obs[job, 11] = min(after_in, longest) * per_time
+    obs[job, 20] = min(int(state.durations[operation]), longest) * per_time
 
 
 @jit
-def _observe_rivals(state, job, row, machine, waits, duration, work, machine_in, per_time, per_rest):
+def _observe_rivals(state, job, obs, machine, waits, machine_in, per_time, per_rest, longest):
     """Write what starting a job would do to others that want its machine, and they to it; −1: there is nobody."""
+    duration, work = int(state.next_duration[job]), int(state.job_work[job])
     rest = int(state.bound) - int(state.now)
-    row[14] = row[15] = row[16] = -1.0
-    row[17] = row[18] = row[19] = 0.0
+    obs[job, 14] = obs[job, 15] = obs[job, 16] = -1.0
+    obs[job, 17] = obs[job, 18] = obs[job, 19] = 0.0
     if int(state.notes[machine, NUM_WAITING]) > waits:
         is_longest = job == int(state.notes[machine, LONGEST_JOB])
         is_shortest = job == int(state.notes[machine, SHORTEST_JOB])
-        longest = int(state.notes[machine, SECOND_LONGEST]) if is_longest else int(state.notes[machine, LONGEST])
-        shortest = int(state.notes[machine, SECOND_SHORTEST]) if is_shortest else int(state.notes[machine, SHORTEST])
-        row[14] = _clip((machine_in + duration + longest - rest) * per_rest)
-        row[15] = _clip((machine_in + shortest + work - rest) * per_rest)
-        row[18] = _clip((duration - shortest) * per_time)
-        row[19] = _clip((work - longest) * per_rest)
+        most = int(state.notes[machine, SECOND_LONGEST]) if is_longest else int(state.notes[machine, LONGEST])
+        least = int(state.notes[machine, SECOND_SHORTEST]) if is_shortest else int(state.notes[machine, SHORTEST])
+        obs[job, 14] = (machine_in + duration + most - rest) * per_rest
+        obs[job, 15] = (machine_in + least + work - rest) * per_rest
+        obs[job, 18] = max(-longest, min(duration - least, longest)) * per_time
+        obs[job, 19] = (work - most) * per_rest
     if waits and int(state.notes[machine, ARRIVAL]) < NO_TIME:
         arrival_in = int(state.notes[machine, ARRIVAL]) - int(state.now)
-        overlap = machine_in + duration - arrival_in
-        arrived_in = max(arrival_in, machine_in + duration)
-        row[16] = _clip((arrived_in + int(state.notes[machine, ARRIVAL_WORK]) - rest) * per_rest)
-        row[17] = _clip(overlap * per_time)
-
-
-@jit
-def _clip(value):
-    return min(max(value, -MAX_RATIO), MAX_RATIO)
+        end_in = machine_in + duration
+        obs[job, 16] = (max(arrival_in, end_in) + int(state.notes[machine, ARRIVAL_WORK]) - rest) * per_rest
+        obs[job, 17] = max(-longest, min(end_in - arrival_in, longest)) * per_time
