@@ -19,16 +19,17 @@ from rlkit.run import Run
 # --- network and window -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["board", "conv", "mlp"])
+@pytest.mark.parametrize("kind", ["board", "conv", "mlp", "rows"])
 def test_the_folded_network_is_the_network(kind):
     torch.manual_seed(0)
-    network = BoardNetwork((2, 6, 7), 7, kind, size=8, num_blocks=2, head_size=8)
+    shape = (6, 7) if kind == "rows" else (2, 6, 7)
+    network = BoardNetwork(shape, 7, kind, size=8, num_blocks=2, head_size=8)
     for _ in range(5):  # so that batch norms have seen something
-        network(torch.rand(64, 2, 6, 7))
+        network(torch.rand(64, *shape))
     for parameter in network.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     network.eval()
-    obs = torch.rand(32, 2, 6, 7)
+    obs = torch.rand(32, *shape)
     with torch.no_grad():
         logits, values = network(obs)
     assert values.std() > 1e-3

@@ -9,11 +9,11 @@ from gymnasium import spaces
 from tiny_environments import write_environment
 
 import rlkit
-from agents import ppo
+from agents import alphazero, dqn, ppo
 from rlkit.evaluation import best_episodes, compare, random_policy, run_episodes
 from rlkit.learning.actor_critic import ActorCritic
 from rlkit.learning.policy import with_temperature
-from rlkit.registry import environment_from_path
+from rlkit.registry import environment_from_path, find_agent
 from rlkit.run import Run
 
 DECLARATION = """
@@ -179,3 +179,27 @@ def test_a_temperature_makes_draws_even_or_greedy(greatest, run):
     ]:
         with pytest.raises(ValueError, match=words):
             with_temperature(subject, temperature)
+
+
+def test_alphazero_and_dqn_take_the_same_rows(greatest, tmp_path):
+    """Both learn to name the row on four rows, and act on nine."""
+    configs = {
+        "alphazero": alphazero.Config(
+            total_steps=12_000, num_games=32, threads=1, num_simulations=8, num_fast_simulations=4, gamma=0.5,
+            network="rows", size=32, num_blocks=1, iteration_samples=1024, window_size=8192, minibatch_size=128,
+            learning_rate=5e-3, eval_interval=0,
+        ),
+        "dqn": dqn.Config(
+            total_steps=20_000, num_envs=16, train_frequency=4, gradient_steps=16, learning_starts=500, gamma=0.5,
+            learning_rate=2e-3, network="rows", hidden_sizes=(32,), eval_interval=0, picture_interval=0,
+        ),
+    }  # fmt: skip
+    for name, config in configs.items():
+        with Run.create("greatest_row", name, asdict(config), 0, root=tmp_path) as run:
+            with run.training():
+                find_agent(name).train(greatest, config, run)
+            policy = rlkit.load(run.folder, greatest, greatest.params("many")[0])
+        if name == "alphazero":
+            policy = policy.with_simulations(0)
+        share = run_episodes(greatest, policy, 100, seed=5, level="many").returns.mean() / 8
+        assert share > 0.8, (name, share)

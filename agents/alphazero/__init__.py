@@ -75,9 +75,10 @@ class Config:
     value_coef: float = 1.0  # weight of the value loss
     average_decay: float = 0.995  # a gradient step, of the running average of weights
     # the network
-    network: Literal["board", "mlp", "conv"] = "mlp"  # board: linear behind a convolution; conv: residual
+    network: Literal["board", "mlp", "conv", "rows"] = "mlp"  # board: linear behind a convolution; conv: residual;
+    # rows: the same for each of a list
     size: int = 256  # units of a layer; conv: channels
-    num_blocks: int = 2  # residual blocks of two layers
+    num_blocks: int = 2  # residual blocks of two layers; rows: exchanges between the rows
     kernel_size: int = 4  # board: rows and columns of the convolution's windows
     channels: int = 64  # board: of the convolution
     head_size: int = 64  # units before the value

@@ -1,4 +1,4 @@
-"""Policy and value networks for boards, and the form of them that self-play runs.
+"""Policy and value networks for boards and rows, and the form of them that self-play runs.
 
 `BoardNetwork` learns with batch norm. `Evaluator` runs its weights as plain convolutions and linear layers, channels
 last, in bfloat16 where the processor multiplies that (AVX512-BF16 or AMX): 86 k instead of 22 k positions a second
@@ -7,12 +7,17 @@ and thread for 3 blocks of 32 channels on 6 × 7 cells.
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn import functional
+
+from rlkit.learning.actor_critic import RowsHead, actions_about_no_row
+from rlkit.learning.networks import RowsBody
 
 
 class Layer(nn.Sequential):
@@ -50,16 +55,18 @@ class BoardNetwork(nn.Module):
         obs_shape: of one observation; "conv" needs [planes, rows, columns].
         num_actions: A.
         kind: "conv": residual convolutions; "mlp": residual linear layers over the flat observation; "board": the
-            same behind one convolution over all windows of the board, in which a line of stones is seen wherever it is.
+            same behind one convolution over all windows of the board, in which a line of stones is seen wherever it is;
+            "rows": a `RowsBody` over [rows, features], where action i is about row i.
         size: channels, or units of a layer.
-        num_blocks: of two layers each.
+        num_blocks: of two layers each; "rows": exchanges between the rows.
         kernel_size: "board": rows and columns of a window, and …
         channels: … what is seen in each.
         head_size: units of the hidden layer before the value.
         is_bounded: values lie in [−1, 1].
 
     Raises:
-        ValueError: "conv" or "board" on observations that are no planes, or windows larger than the board.
+        ValueError: "conv" or "board" on observations that are no planes, or windows larger than the board; "rows" on
+            observations that are no rows with an action each.
     """
 
     value_mean: Tensor
@@ -82,8 +89,9 @@ class BoardNetwork(nn.Module):
         if not is_bounded:
             self.register_buffer("value_mean", torch.zeros(()))
             self.register_buffer("value_deviation", torch.ones(()))
+        self.rows = RowsBody(obs_shape[-1], size, num_blocks) if kind == "rows" else None
         is_conv = kind == "conv"
-        if kind != "mlp" and len(obs_shape) != 3:
+        if kind in ("conv", "board") and len(obs_shape) != 3:
             raise ValueError(
                 f"network={kind} needs observations [planes, rows, columns], not {list(obs_shape)}; use network=mlp"
             )
@@ -97,34 +105,43 @@ class BoardNetwork(nn.Module):
                 )
             self.windows = Layer(obs_shape[0], channels, True, kernel_size, is_padded=False)
             num_inputs = math.prod(side - kernel_size + 1 for side in obs_shape[1:]) * channels
-        self.stem = Layer(num_inputs, size, is_conv)
-        self.blocks = nn.Sequential(*(Block(size, is_conv) for _ in range(num_blocks)))
+        if self.rows is None:
+            self.stem = Layer(num_inputs, size, is_conv)
+            self.blocks = nn.Sequential(*(Block(size, is_conv) for _ in range(num_blocks)))
         num_cells = obs_shape[1] * obs_shape[2] if is_conv else 1
         head_channels = 8
         self.policy_layer = Layer(size, head_channels, True, 1) if is_conv else nn.Identity()
         self.value_layer = Layer(size, head_channels, True, 1) if is_conv else nn.Identity()
-        num_features = head_channels * num_cells if is_conv else size
-        self.policy_head = nn.Linear(num_features, num_actions)
+        num_features = head_channels * num_cells if is_conv else 2 * size if kind == "rows" else size
+        self.policy_head: nn.Module = nn.Linear(num_features, num_actions)
+        if kind == "rows":
+            num_others = actions_about_no_row(tuple(obs_shape), spaces.Discrete(num_actions))
+            self.policy_head = RowsHead(size, num_others)
         self.value_hidden = nn.Linear(num_features, head_size)
         self.value_head = nn.Linear(head_size, 1)
         if is_conv:
             for parameter in self.parameters():
                 if parameter.dim() == 4:
                     parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        nn.init.normal_(self.policy_head.weight, std=0.01)
-        nn.init.zeros_(self.policy_head.bias)
-        nn.init.normal_(self.value_head.weight, std=0.01)
-        nn.init.zeros_(self.value_head.bias)
+        for head in (self.policy_head, self.value_head):
+            if isinstance(head, nn.Linear):
+                nn.init.normal_(head.weight, std=0.01)
+                nn.init.zeros_(head.bias)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        if self.rows is not None:
+            features = self.rows(obs)
+            return self.policy_head(features), self._values(features[1])
         x = obs if self.windows is None else torch.relu(self.windows(obs))
         x = x if self.is_conv else x.flatten(1)
         x = self.blocks(torch.relu(self.stem(x)))
         policy = torch.relu(self.policy_layer(x)).flatten(1)
         value = torch.relu(self.value_layer(x)).flatten(1)
-        hidden = torch.relu(self.value_hidden(value))
-        outputs = self.value_head(hidden).squeeze(-1)
-        return self.policy_head(policy), torch.tanh(outputs) if self.is_bounded else self.in_rewards(outputs)
+        return self.policy_head(policy), self._values(value)
+
+    def _values(self, features: Tensor) -> Tensor:
+        outputs = self.value_head(torch.relu(self.value_hidden(features))).squeeze(-1)
+        return torch.tanh(outputs) if self.is_bounded else self.in_rewards(outputs)
 
     def in_rewards(self, outputs: Tensor) -> Tensor:
         """Return outputs of the last layer in units of rewards."""
@@ -159,6 +176,10 @@ class Evaluator:
 
     def __init__(self, network: BoardNetwork, dtype: torch.dtype | None = None):
         self.dtype = dtype or (torch.bfloat16 if has_bfloat16() else torch.float32)
+        self._rows = None if network.rows is None else deepcopy(network).eval()  # runs as it is
+        if self._rows is not None:
+            return
+        assert isinstance(network.policy_head, nn.Linear)
         self._is_conv, self._num_actions = network.is_conv, network.policy_head.out_features
         self._scale = None if network.is_bounded else (float(network.value_deviation), float(network.value_mean))
         if network.is_conv:
@@ -187,6 +208,9 @@ class Evaluator:
     @torch.inference_mode()
     def __call__(self, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (logits float32 [B, A], values float32 [B]) of observations [B, …]."""
+        if self._rows is not None:
+            logits, values = self._rows(torch.from_numpy(obs))
+            return logits.numpy(), values.numpy()
         x = torch.from_numpy(obs).to(self.dtype)
         if self._is_conv:
             x = x.contiguous(memory_format=torch.channels_last)

@@ -54,7 +54,7 @@ class ActorCritic(nn.Module):
             self.body: nn.Module = BoardBody(obs_shape, channels, kernel_size, size, num_layers)
         elif kind == "rows":
             size = hidden_sizes[0]
-            num_others = _actions_about_no_row(obs_shape, action_space)
+            num_others = actions_about_no_row(obs_shape, action_space)
             self.body = RowsBody(obs_shape[1], size, num_layers)
             self.critic = nn.Sequential(RowsContext(), linear(2 * size, size, math.sqrt(2)), nn.ReLU())
         else:
@@ -108,7 +108,12 @@ class RowsContext(nn.Module):
         return features[1]
 
 
-def _actions_about_no_row(obs_shape: tuple[int, ...], action_space: spaces.Space) -> int:
+def actions_about_no_row(obs_shape: tuple[int, ...], action_space: spaces.Space) -> int:
+    """Return how many actions a network over rows has behind those of the rows.
+
+    Raises:
+        ValueError: observations are not [rows, features], or there is no Discrete action for each row.
+    """
     if len(obs_shape) != 2:
         raise ValueError(f"network=rows needs observations [rows, features], not {list(obs_shape)}")
     if not isinstance(action_space, spaces.Discrete) or action_space.n < obs_shape[0]:
