@@ -83,7 +83,7 @@ def greedy(prefer: Preference) -> Callable[[Any], FunctionPolicy]:
     return build
 
 
-def episode_jobs(seed: int, **options: Any) -> dict[str, np.ndarray]:
+def episode_jobs(seed: int, **options: Any) -> dict[str, Any]:
     """Return the jobs of the episode that starts from `seed`: arrival [J], duration [J] and demand [J, R].
 
     What arrives does not depend on what is done, so waiting shows it.
