@@ -283,7 +283,7 @@ def update(learner: Learner) -> dict[str, Tensor]:
             descend(learner, step)
             seen.append(errors)
         if config.prioritized:
-            learner.replay.set_errors(windows.index, errors.squeeze(1).cpu().numpy())
+            learner.replay.set_errors(windows.where, errors.squeeze(1).cpu().numpy())
     all_errors = torch.cat(seen)
     loss = F.smooth_l1_loss(all_errors, torch.zeros_like(all_errors))
     return {"loss": loss, "td_error": all_errors.abs().mean(), "q_value": q.mean()}
@@ -419,7 +419,7 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> QPolicy
     network = _network(found[0], _discrete(found[1]), config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
-    return QPolicy(network, config.dueling, config.temperature, *found, seed=run.seed)
+    return QPolicy(network, config.dueling, config.temperature, found[0], found[1], seed=run.seed)
 
 
 def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:
