@@ -284,7 +284,7 @@ def update(learner: Learner) -> dict[str, Tensor]:
             descend(learner, step)
             seen.append(errors)
         if config.prioritized:
-            learner.replay.set_errors(windows.index, errors.squeeze(1).cpu().numpy())
+            learner.replay.set_errors(windows.where, errors.squeeze(1).cpu().numpy())
     all_errors = torch.cat(seen)
     loss = F.smooth_l1_loss(all_errors, torch.zeros_like(all_errors))
     return {"loss": loss, "td_error": all_errors.abs().mean(), "q_value": q.mean()}

@@ -113,7 +113,7 @@ def test_a_restored_replay_draws_and_goes_on_as_the_one_saved(num_steps, priorit
     for _ in range(num_steps):
         diary.step(replay)
     if replay.num_ready:
-        replay.set_errors(replay.draw(diary.rng.random(8)).index, diary.rng.normal(size=8) * 3)
+        replay.set_errors(replay.draw(diary.rng.random(8)).where, diary.rng.normal(size=8) * 3)
     saved = replay.tensors()
     assert len(saved["rewards"]) == min(num_steps + 1, 30 // NUM_ENVS + 3) * NUM_ENVS  # filled rows alone
     restored.restore(saved)
@@ -126,8 +126,8 @@ def test_a_restored_replay_draws_and_goes_on_as_the_one_saved(num_steps, priorit
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
         errors = diary.rng.normal(size=16)
-        replay.set_errors(ours.index, errors)
-        restored.set_errors(theirs.index, errors)
+        replay.set_errors(ours.where, errors)
+        restored.set_errors(theirs.where, errors)
     saved, again = replay.tensors(), restored.tensors()
     assert saved.keys() == again.keys()
     assert all(saved[name].tobytes() == again[name].tobytes() for name in saved)
@@ -153,7 +153,7 @@ def test_even_draws_are_even():
     replay.begin(diary.obs, diary.masks)
     for _ in range(50):
         diary.step(replay)
-    counts = np.bincount(replay.draw(diary.rng.random(60_000)).index)
+    counts = np.bincount(replay.draw(diary.rng.random(60_000)).where)
     assert (counts > 0).sum() == 30
     assert counts[counts > 0].std() / 2000 < 3 / np.sqrt(2000)
 
@@ -164,17 +164,17 @@ def test_draws_and_weights_follow_the_priorities():
     replay.begin(diary.obs, diary.masks)
     for _ in range(20):  # the ring has gone round
         diary.step(replay)
-    every = np.unique(replay.draw((np.arange(3000) + 0.5) / 3000).index)
+    every = np.unique(replay.draw((np.arange(3000) + 0.5) / 3000).where)
     assert len(every) == 30
     errors = np.linspace(-5.0, 8.0, 30)
     replay.set_errors(every, errors)
     chances = np.abs(errors) ** 0.6 / (np.abs(errors) ** 0.6).sum()
     windows = replay.draw(diary.rng.random(100_000), 0.4)
-    shares = np.array([(windows.index == index).mean() for index in every])
+    shares = np.array([(windows.where == index).mean() for index in every])
     np.testing.assert_allclose(shares, chances, atol=1e-3)
     weights = (30 * chances) ** -0.4
     for index, weight in zip(every, weights / weights.max(), strict=True):
-        np.testing.assert_allclose(windows.weights[windows.index == index], weight, rtol=1e-3)
+        np.testing.assert_allclose(windows.weights[windows.where == index], weight, rtol=1e-3)
 
 
 def test_new_transitions_have_the_highest_priority_so_far():
@@ -183,7 +183,7 @@ def test_new_transitions_have_the_highest_priority_so_far():
     diary.step(replay)
     replay.set_errors(np.arange(NUM_ENVS), np.array([1.0, 2.0, 7.0]))
     diary.step(replay)
-    index = replay.draw(diary.rng.random(40_000)).index
+    index = replay.draw(diary.rng.random(40_000)).where
     shares = np.bincount(index, minlength=6) / len(index)
     np.testing.assert_allclose(shares, np.array([1, 2, 7, 7, 7, 7]) / 31, atol=5e-3)
 

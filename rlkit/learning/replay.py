@@ -22,7 +22,7 @@ _SMALLEST_PRIORITY = 1e-6  # so that nothing is never drawn again
 class Windows(NamedTuple):
     """B drawn windows of up to n steps: what follows the action is one step of the discount `discounts`."""
 
-    index: np.ndarray  # [B], for `Replay.set_errors`
+    where: np.ndarray  # [B], for `Replay.set_errors`
     weights: np.ndarray | None  # [B] float32, of importance sampling; None: all 1
     obs: np.ndarray  # [B, …]
     actions: np.ndarray  # [B] int64

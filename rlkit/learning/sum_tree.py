@@ -52,7 +52,7 @@ class SumTree:
 
 
 @jit
-def _set(nodes, first_leaf, index, priorities):  # type: ignore[no-untyped-def]
+def _set(nodes, first_leaf, index, priorities):
     for i in range(index.shape[0]):
         node = first_leaf + index[i]
         nodes[node] = priorities[i]
@@ -63,7 +63,7 @@ def _set(nodes, first_leaf, index, priorities):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _find(nodes, first_leaf, sums, found):  # type: ignore[no-untyped-def]
+def _find(nodes, first_leaf, sums, found):
     for i in range(sums.shape[0]):
         node, rest = 1, sums[i]
         while node < first_leaf:
