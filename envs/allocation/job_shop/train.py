@@ -8,11 +8,11 @@ RECIPES = {
     # Rewards add up to the makespan, so nothing is discounted. Entropy is kept high enough for samples to differ:
     # the best of many is what a planner uses.
     "ppo": ppo.Config(
-        total_steps=12_000_000,
+        total_steps=8_000_000,
         num_envs=512,
         num_steps=64,
         num_epochs=3,
-        minibatch_size=4096,
+        minibatch_size=2048,
         learning_rate=1e-3,
         gamma=1.0,
         gae_lambda=0.95,
