@@ -28,12 +28,12 @@ from torch import Tensor
 
 from rlkit.engine.turns import sample
 from rlkit.evaluation import Judge
-from rlkit.learning import hand_gradient, saving
+from rlkit.learning import hand_gradient, saving, training
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
 from rlkit.learning.networks import flat_parameters
 from rlkit.learning.q_batches import Batch, batch_of
 from rlkit.learning.q_policy import QPolicy, legal_q_values, q_values, trained_parameters
-from rlkit.learning.replay import Replay, Windows, last_of_episodes, remembered_dtype
+from rlkit.learning.replay import Replay, Windows, remembered_dtype
 from rlkit.registry import make_batch
 from rlkit.viewing.episode import episode_gif
 
@@ -131,11 +131,11 @@ class Learner:
         self.total_steps, self.best_score = 0, -math.inf
         self.env = make_batch(
             environment, config.num_envs, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True,
-            copy=False, threads=config.threads, **_env_options(environment, config, config.opponent),
+            copy=False, threads=config.threads, **training.env_options(environment, config, config.opponent),
         )  # fmt: skip
         self.spaces = (self.env.single_observation_space, _discrete(self.env.single_action_space))
         torch.manual_seed(seed)  # for the initial weights; all later draws are from `generator`
-        self.network = _network(*self.spaces, config)
+        self.network = training.actor_critic(*self.spaces, config)
         self.target_network = deepcopy(self.network)
         self.best = deepcopy(self.network)
         self.generator = torch.Generator().manual_seed(seed)
@@ -161,9 +161,9 @@ class Learner:
         config = self.config
         return QPolicy(network, config.dueling, config.temperature, *self.spaces, self.seed, config.gamma)
 
-    def crosses(self, interval: int, size: int) -> bool:
-        """Return whether the last `size` steps passed a multiple of `interval` (0: never)."""
-        return interval > 0 and self.total_steps // interval > (self.total_steps - size) // interval
+    def crosses(self, interval: int) -> bool:
+        """Return whether the iteration just done passed a multiple of `interval` steps (0: never)."""
+        return training.crosses(self.total_steps, self.config.iteration_size, interval)
 
     def uniforms(self, *shape: int) -> np.ndarray:
         """Return numbers in [0, 1), float64."""
@@ -209,13 +209,11 @@ def collect(learner: Learner) -> dict[str, list[np.ndarray]]:
     for t in range(config.train_frequency):
         actions = explore(learner, chance[0, t] < epsilon(learner), chance[1, t])
         learner.obs, rewards, terminated, truncated, learner.info = env.step(actions)
-        finals = last_of_episodes(learner.obs, learner.info) if truncated.any() else None
+        finals = training.last_of_episodes(learner.obs, learner.info) if truncated.any() else None
         masks = learner.info.get("action_mask")
         replay.add(actions, rewards, terminated, truncated, flat_obs(learner.obs), masks, finals)
         learner.total_steps += config.num_envs
-        if "episode" in learner.info:
-            for name, figures in learner.info["episode"].items():
-                episodes.setdefault(name, []).append(figures[learner.info["_episode"]])
+        training.note_episodes(episodes, learner.info)
     return episodes
 
 
@@ -342,12 +340,7 @@ def iterate(learner: Learner) -> tuple[dict[str, float], float]:
         collecting += time.perf_counter() - start
         if is_learning(learner):
             updates.append(update(learner))
-    names = {"r": "episode_return", "l": "episode_length"}
-    found = {
-        f"rollout/{names.get(name, name)}": float(np.concatenate(figures).mean())
-        for name, figures in episodes.items()
-        if name != "t"  # Gymnasium's wall-clock time
-    }
+    found = training.episode_figures(episodes)
     found["rollout/epsilon"] = epsilon(learner)
     if updates:
         found |= {f"train/{name}": float(torch.stack([u[name] for u in updates]).mean()) for name in updates[0]}
@@ -358,11 +351,7 @@ def iterate(learner: Learner) -> tuple[dict[str, float], float]:
 def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) -> QPolicy:
     """Train until the budget is spent or `run.stop_requested`; return the best policy (the last, if none was judged).
 
-    Args:
-        environment: an `Environment` or an `ExternalEnvironment`.
-        config: the recipe.
-        run: an open `rlkit.run.Run`; its seed decides everything.
-        checkpoint: one of the same run to go on from, or None to begin.
+    The arguments are those of `agents.ppo.train`.
     """
     torch.set_num_threads(config.torch_threads)
     learner = Learner(environment, config, run.seed)
@@ -378,16 +367,16 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         figures, collecting = iterate(learner)
         seconds = time.perf_counter() - start
         is_end = learner.total_steps >= config.total_steps
-        if judge is not None and (learner.crosses(config.eval_interval, size) or is_end):
+        if judge is not None and (learner.crosses(config.eval_interval) or is_end):
             figures |= evaluate(learner, judge)
-        is_pictured = learner.crosses(config.picture_interval, size) or is_end
+        is_pictured = learner.crosses(config.picture_interval) or is_end
         if config.picture_interval and environment.drawing and is_pictured:
             run.log_gif(learner.total_steps, "rollout", episode_gif(environment, learner.policy, run.seed, options))
         timing = {"time/steps_per_second": size / seconds, "time/collect_share": collecting / seconds}
         run.log(learner.total_steps, figures, timing=timing)
         if run.progress is not None:
             run.progress.update(learner.total_steps, config.total_steps, figures)
-        if learner.crosses(config.checkpoint_interval, size) or is_end or run.stop_requested:
+        if learner.crosses(config.checkpoint_interval) or is_end or run.stop_requested:
             run.save(learner.total_steps, *learner.checkpoint())
     learner.env.close()
     return learner.policy_of(learner.best) if math.isfinite(learner.best_score) else learner.policy
@@ -404,30 +393,14 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
 
 
 def load(run: Any, environment: Any, params: np.record | None = None) -> QPolicy:
-    """Return the best policy of the newest checkpoint of `run` (the last, if none was judged).
-
-    Args:
-        run: a `rlkit.run.Run`, or what stands for one.
-        environment: what it was trained on.
-        params: to act under; None: those it was trained under.
-
-    Raises:
-        ValueError: its network does not fit the spaces under `params`.
-    """
+    """Return the best policy of the newest checkpoint of `run`, or the last; see `agents.ppo.load`."""
     checkpoint = run.load()
     config = replace(config_of(run.config), device="cpu")  # wherever it was trained
-    found = environment.spaces(params) if params is not None else _spaces(environment, config)
-    network = _network(found[0], _discrete(found[1]), config)
+    found = training.spaces_under(environment, config, params)
+    network = training.actor_critic(found[0], _discrete(found[1]), config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
     return QPolicy(network, config.dueling, config.temperature, found[0], found[1], run.seed, config.gamma)
-
-
-def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:
-    options = _env_options(environment, config, "self")
-    env = make_batch(environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **options)
-    env.close()
-    return env.single_observation_space, env.single_action_space
 
 
 def config_of(settings: Mapping[str, Any]) -> Config:
@@ -435,20 +408,7 @@ def config_of(settings: Mapping[str, Any]) -> Config:
     return Config(**{**settings, "hidden_sizes": tuple(settings["hidden_sizes"])})
 
 
-def _env_options(environment: Any, config: Config, opponent: str) -> dict[str, Any]:
-    options: dict[str, Any] = {"level": config.level, **config.params}
-    return options | {"opponent": opponent} if environment.num_players == 2 else options
-
-
 def _discrete(space: spaces.Space) -> spaces.Discrete:
     if not isinstance(space, spaces.Discrete):
         raise ValueError(f"dqn chooses among single actions, not from {space}: use --agent ppo")
     return space
-
-
-def _network(observation_space: spaces.Space, action_space: spaces.Space, config: Config) -> ActorCritic:
-    return ActorCritic(
-        flat_obs_shape(observation_space), action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
-        activation=config.activation, channels=config.channels, kernel_size=config.kernel_size,
-        num_layers=config.num_layers,
-    ).to(config.device)  # fmt: skip

@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor, nn
 
 from rlkit.evaluation import Judge
-from rlkit.learning import saving
+from rlkit.learning import saving, training
 from rlkit.learning.actor_critic import ActorCritic, NetworkPolicy, flat_obs, flat_obs_shape, in_space
 from rlkit.learning.buffers import Batch, Rollout
 from rlkit.learning.normalize import ReturnScale, RunningMoments
@@ -107,12 +107,13 @@ class Learner:
         self.pool = PastSelves(config.num_envs, config.pool_size) if config.opponent == "pool" else None
         self.env = make_batch(
             environment, config.num_envs, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True,
-            copy=False, threads=config.threads, **_env_options(environment, config, self.pool or config.opponent),
+            copy=False, threads=config.threads,
+            **training.env_options(environment, config, self.pool or config.opponent),
         )  # fmt: skip
         self.spaces = (self.env.single_observation_space, self.env.single_action_space)
         shape = flat_obs_shape(self.spaces[0])
         torch.manual_seed(seed)  # for the initial weights; all later draws are from `generator`
-        self.network = _network(shape, self.spaces[1], config)
+        self.network = training.actor_critic(*self.spaces, config, config.initial_log_std)
         self.best = deepcopy(self.network)
         self.generator = torch.Generator(config.device).manual_seed(seed)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
@@ -143,7 +144,7 @@ class Learner:
 
     def crosses(self, interval: int) -> bool:
         """Return whether the rollout just collected passed a multiple of `interval` steps (0: never)."""
-        return interval > 0 and self.total_steps // interval > (self.total_steps - self.config.rollout_size) // interval
+        return training.crosses(self.total_steps, self.config.rollout_size, interval)
 
     def checkpoint(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return (tensors, facts)."""
@@ -214,34 +215,18 @@ def collect(learner: Learner) -> tuple[dict[str, float], Tensor]:
         rollout.rewards[t] = rewards if scale is None else scale(rewards, terminated | truncated)
         if truncated.any():
             _store_finals(rollout, learner, t)
-        if "episode" in learner.info:
-            for name, figures in learner.info["episode"].items():
-                episodes.setdefault(name, []).append(figures[learner.info["_episode"]])
+        training.note_episodes(episodes, learner.info)
     if "player" in learner.info:
         rollout.players[-1] = learner.info["player"]
     learner.total_steps += learner.config.rollout_size
-    return _episode_figures(episodes), network.value(policy.tensor(learner.obs))
+    return training.episode_figures(episodes), network.value(policy.tensor(learner.obs))
 
 
 def _store_finals(rollout: Rollout, learner: Learner, t: int) -> None:
     """Note the value (and mover) of the last observation of each truncated episode, in a batch of fixed shape."""
-    info, finals = learner.info, learner.info["final_obs"]
-    if isinstance(finals, np.ndarray) and finals.dtype == object:  # as Gymnasium's own vectors give them
-        rows = np.flatnonzero(info["_final_obs"])
-        finals = np.array(learner.obs)
-        for row in rows:
-            finals[row] = flat_obs(info["final_obs"][row])
+    finals, _ = training.last_of_episodes(learner.obs, learner.info)
     rollout.final_values[t] = learner.network.value(learner.policy.tensor(finals)).cpu().numpy()
-    rollout.final_players[t] = info["final_info"].get("player", 0)
-
-
-def _episode_figures(episodes: dict[str, list[np.ndarray]]) -> dict[str, float]:
-    names = {"r": "episode_return", "l": "episode_length"}
-    return {
-        f"rollout/{names.get(name, name)}": float(np.concatenate(figures).mean())
-        for name, figures in episodes.items()
-        if name != "t"  # Gymnasium's wall-clock time
-    }
+    rollout.final_players[t] = learner.info["final_info"].get("player", 0)
 
 
 def loss(
@@ -392,39 +377,17 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> Network
     """
     checkpoint = run.load()
     config = replace(config_of(run.config), device="cpu")  # wherever it was trained
-    spaces = environment.spaces(params) if params is not None else _spaces(environment, config)
-    shape = flat_obs_shape(spaces[0])
-    network = _network(shape, spaces[1], config)
+    spaces = training.spaces_under(environment, config, params)
+    network = training.actor_critic(*spaces, config, config.initial_log_std)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
-    moments = RunningMoments(shape) if config.normalize_obs else None
+    moments = RunningMoments(flat_obs_shape(spaces[0])) if config.normalize_obs else None
     if moments is not None:
         moments.restore(saving.part(checkpoint.tensors, "best_moments" if kept == "best" else "moments.obs"))
     value_scale = checkpoint.facts.get("best_value_scale" if kept == "best" else "value_scale", 1.0)
     return NetworkPolicy(network, moments, spaces[0], spaces[1], run.seed, config.gamma, value_scale)
 
 
-def _spaces(environment: Any, config: Config) -> tuple[Any, Any]:
-    env = make_batch(
-        environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **_env_options(environment, config, "self")
-    )
-    env.close()
-    return env.single_observation_space, env.single_action_space
-
-
 def config_of(settings: Mapping[str, Any]) -> Config:
     """Return the Config that a run folder's JSON describes."""
     return Config(**{**settings, "hidden_sizes": tuple(settings["hidden_sizes"])})
-
-
-def _env_options(environment: Any, config: Config, opponent: Any) -> dict[str, Any]:
-    options: dict[str, Any] = {"level": config.level, **config.params}
-    return options | {"opponent": opponent} if environment.num_players == 2 else options
-
-
-def _network(obs_shape: tuple[int, ...], action_space: Any, config: Config) -> ActorCritic:
-    return ActorCritic(
-        obs_shape, action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
-        activation=config.activation, channels=config.channels, kernel_size=config.kernel_size,
-        num_layers=config.num_layers, initial_log_std=config.initial_log_std,
-    ).to(config.device)  # fmt: skip

@@ -6,13 +6,11 @@ the next row; only what truncation cut off lies apart, as the copy has begun ano
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
-from rlkit.learning.actor_critic import flat_obs
-from rlkit.learning.policy import add_axis
 from rlkit.learning.sum_tree import SumTree
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2  # how a transition left its episode
@@ -263,17 +261,6 @@ def remembered_dtype(space: spaces.Space) -> np.dtype:
     """Return how observations of a space are remembered: whole numbers of a byte as they are, else as float32."""
     is_byte = isinstance(space, spaces.Box) and space.dtype in (np.uint8, np.int8, np.bool_)
     return np.dtype(space.dtype if is_byte else np.float32)
-
-
-def last_of_episodes(obs: Any, info: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the last observations and masks [N, …] of the episodes that ended with a step, of which `info` is."""
-    finals = info["final_obs"]
-    if isinstance(finals, np.ndarray) and finals.dtype == object:  # as Gymnasium's own vectors give them
-        rows = np.flatnonzero(info["_final_obs"])
-        finals = np.array(flat_obs(obs))
-        for row in rows:
-            finals[row] = flat_obs(add_axis(info["final_obs"][row]))[0]
-    return flat_obs(finals), info["final_info"].get("action_mask")
 
 
 def _bytes(obs_shape: tuple[int, ...], obs_dtype: np.dtype, mask_size: int) -> int:

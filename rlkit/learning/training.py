@@ -1,0 +1,72 @@
+"""What trainings have in common around their algorithms: where they take place, and what they tell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
+from rlkit.learning.policy import add_axis
+from rlkit.registry import make_batch
+
+
+def env_options(environment: Any, config: Any, opponent: Any) -> dict[str, Any]:
+    """Return the options of `BatchEnv` in a config; `opponent` is that of games of two."""
+    options: dict[str, Any] = {"level": config.level, **config.params}
+    return options | {"opponent": opponent} if environment.num_players == 2 else options
+
+
+def spaces_under(environment: Any, config: Any, params: np.record | None) -> tuple[spaces.Space, spaces.Space]:
+    """Return (observation space, action space) under `params`; None: under those of the config."""
+    if params is not None:
+        return environment.spaces(params)
+    options = env_options(environment, config, "self")
+    env = make_batch(environment, 1, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    env.close()
+    return env.single_observation_space, env.single_action_space
+
+
+def actor_critic(
+    observation_space: spaces.Space, action_space: spaces.Space, config: Any, initial_log_std: float = 0.0
+) -> ActorCritic:
+    """Return a new network as a config describes it, on its device."""
+    return ActorCritic(
+        flat_obs_shape(observation_space), action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
+        activation=config.activation, channels=config.channels, kernel_size=config.kernel_size,
+        num_layers=config.num_layers, initial_log_std=initial_log_std,
+    ).to(config.device)  # fmt: skip
+
+
+def crosses(total_steps: int, size: int, interval: int) -> bool:
+    """Return whether the last `size` of `total_steps` passed a multiple of `interval` (0: never)."""
+    return interval > 0 and total_steps // interval > (total_steps - size) // interval
+
+
+def note_episodes(episodes: dict[str, list[np.ndarray]], info: Mapping[str, Any]) -> None:
+    """Add the figures of the episodes that ended with a step, by name, to `episodes`."""
+    if "episode" in info:
+        for name, figures in info["episode"].items():
+            episodes.setdefault(name, []).append(figures[info["_episode"]])
+
+
+def episode_figures(episodes: Mapping[str, list[np.ndarray]]) -> dict[str, float]:
+    """Return the means of the noted episodes' figures, by their names in the log."""
+    names = {"r": "episode_return", "l": "episode_length"}
+    return {
+        f"rollout/{names.get(name, name)}": float(np.concatenate(figures).mean())
+        for name, figures in episodes.items()
+        if name != "t"  # Gymnasium's wall-clock time
+    }
+
+
+def last_of_episodes(obs: Any, info: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the last observations and masks [N, …] of the episodes that ended with a step, of which `info` is."""
+    finals = info["final_obs"]
+    if isinstance(finals, np.ndarray) and finals.dtype == object:  # as Gymnasium's own vectors give them
+        rows = np.flatnonzero(info["_final_obs"])
+        finals = np.array(flat_obs(obs))
+        for row in rows:
+            finals[row] = flat_obs(add_axis(info["final_obs"][row]))[0]
+    return flat_obs(finals), info["final_info"].get("action_mask")
