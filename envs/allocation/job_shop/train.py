@@ -8,7 +8,7 @@ RECIPES = {
     # Rewards add up to the makespan, so nothing is discounted. Entropy is kept high enough for samples to differ:
     # the best of many is what a planner uses.
     "ppo": ppo.Config(
-        total_steps=8_000_000,
+        total_steps=5_000_000,
         num_envs=512,
         num_steps=64,
         num_epochs=3,
@@ -21,7 +21,7 @@ RECIPES = {
         network="rows",
         hidden_sizes=(64,),
         num_layers=2,
-        eval_interval=1_000_000,
+        eval_interval=500_000,
         checkpoint_interval=3_000_000,
     ),
 }
