@@ -243,8 +243,11 @@ class Replay:
         """
         self._position, self._num_filled = map(int, arrays["counters"])
         used = len(arrays["rewards"])
-        names = ("obs", "masks", "actions", "rewards", "ends")
-        for name, mine in zip(names, (self._obs, self._masks, self._actions, self._rewards, self._ends), strict=True):
+        held: dict[str, np.ndarray] = {
+            "obs": self._obs, "masks": self._masks, "actions": self._actions, "rewards": self._rewards,
+            "ends": self._ends,
+        }  # fmt: skip
+        for name, mine in held.items():
             if mine.size:
                 if arrays[name].shape[1:] != mine.shape[1:] or used > len(mine):
                     raise ValueError(f"the checkpoint's replay of {name} does not fit this environment and recipe")
