@@ -17,17 +17,17 @@ Odoni, Operations Research 17(5), 1969) are `TOLERANCE` apart.
 import contextlib
 import functools
 import hashlib
-import os
-import tempfile
+import io
 import zipfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import poisson
+import scipy  # its submodules load on use: start-up must not wait for them
 
 from rlkit.engine.jit import cache_folder, jit
+from rlkit.files import RunError, replace_file
 
 TOLERANCE = 1e-5  # cost a period
 MAX_STATES = 3_000_000
@@ -53,14 +53,14 @@ class Model(NamedTuple):
     @property
     def max_position(self) -> int:
         """Units on hand and on order beyond which nothing is ordered."""
-        if self.max_order <= int(poisson.ppf(self.ratio, self.demand_mean)):
+        if self.max_order <= int(scipy.stats.poisson.ppf(self.ratio, self.demand_mean)):
             return self.capacity  # a unit cannot always be ordered later instead, so the bound does not hold
-        return min(int(poisson.ppf(self.ratio, (self.lead_time + 1) * self.demand_mean)), self.capacity)
+        return min(int(scipy.stats.poisson.ppf(self.ratio, (self.lead_time + 1) * self.demand_mean)), self.capacity)
 
     @property
     def order_bound(self) -> int:
         """Units that no single order exceeds."""
-        return min(int(poisson.ppf(self.ratio, self.demand_mean)), self.max_order, self.max_position)
+        return min(int(scipy.stats.poisson.ppf(self.ratio, self.demand_mean)), self.max_order, self.max_position)
 
 
 class Solution(NamedTuple):
@@ -87,13 +87,13 @@ def model_of(params: np.record) -> Model:
 
 def demand_chances(mean: float) -> np.ndarray:
     """Return the chances of 0, 1, … units of demand, as far as they matter."""
-    return poisson.pmf(np.arange(int(poisson.isf(TAIL, mean)) + 1), mean)
+    return scipy.stats.poisson.pmf(np.arange(int(scipy.stats.poisson.isf(TAIL, mean)) + 1), mean)
 
 
 def period_costs(model: Model, max_stock: int) -> np.ndarray:
     """Return the mean cost of a period by the stock on hand [max_stock + 1]."""
     stock = np.arange(max_stock + 1)
-    demand = np.arange(int(poisson.isf(TAIL, model.demand_mean)) + 1)
+    demand = np.arange(int(scipy.stats.poisson.isf(TAIL, model.demand_mean)) + 1)
     left = np.maximum(stock[:, None] - demand, 0) @ demand_chances(model.demand_mean)
     lost = model.demand_mean - stock + left
     return model.holding_cost * left + model.penalty * lost
@@ -125,11 +125,11 @@ def solve(model: Model) -> Solution:
 
 def _keep(file: Path, solution: Solution) -> None:
     """Write a solution whole or not at all; a full or read-only disk only costs the next process its time."""
-    with contextlib.suppress(OSError):
+    data = io.BytesIO()
+    np.savez_compressed(data, allow_pickle=False, **solution._asdict())
+    with contextlib.suppress(OSError, RunError):
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
-            np.savez_compressed(temporary, allow_pickle=False, **solution._asdict())
-        os.replace(temporary.name, file)
+        replace_file(file, data.getvalue())
 
 
 def iterate(model: Model, max_position: int, order_bound: int) -> Solution:

@@ -14,7 +14,7 @@ slope is known, so nothing is cut off there.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, poisson
+import scipy  # its submodules load on use: start-up must not wait for them
 
 STEPS_A_DEVIATION = 64  # of the grid for normal demand; for Poisson demand the grid is the units
 TAIL = 1e-13  # chance of the demands that are left out
@@ -42,18 +42,18 @@ class System(NamedTuple):
     def quantile(self, chance: float, periods: int) -> float:
         """Return the least number of units that the demand of so many periods stays within with a given chance."""
         if self.is_poisson:
-            return float(poisson.ppf(chance, periods * self.demand_mean))
-        return float(norm.ppf(chance, periods * self.demand_mean, np.sqrt(periods) * self.demand_deviation))
+            return float(scipy.stats.poisson.ppf(chance, periods * self.demand_mean))
+        return float(scipy.stats.norm.ppf(chance, periods * self.demand_mean, np.sqrt(periods) * self.demand_deviation))
 
     def demand_chances(self, periods: int) -> np.ndarray:
         """Return the chances of the demand of so many periods at 0, 1, … steps of the grid."""
         count = int(np.ceil(self.quantile(1 - TAIL, periods) / self.grid_step)) + 1
         if self.is_poisson:
-            chances = poisson.pmf(np.arange(count), periods * self.demand_mean)
+            chances = scipy.stats.poisson.pmf(np.arange(count), periods * self.demand_mean)
         else:
             edges = (np.arange(count + 1) - 0.5) * self.grid_step
             deviation = np.sqrt(periods) * self.demand_deviation
-            chances = np.diff(norm.cdf(edges, periods * self.demand_mean, deviation))
+            chances = np.diff(scipy.stats.norm.cdf(edges, periods * self.demand_mean, deviation))
         return chances / chances.sum()
 
 
