@@ -86,12 +86,10 @@ class Config:
     device: str = "cpu"  # or cuda, mps
 
     def __post_init__(self) -> None:
-        for name in (
-            "total_steps", "num_envs", "train_frequency", "minibatch_size", "n_step", "target_update_interval",
+        training.check_at_least_one(
+            self, "total_steps", "num_envs", "train_frequency", "minibatch_size", "n_step", "target_update_interval",
             "log_interval", "checkpoint_interval",
-        ):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        )  # fmt: skip
         if self.gradient_steps < 1 and self.gradient_steps != -1:
             raise ValueError(f"gradient_steps={self.gradient_steps} must be at least 1, or -1 for one a transition")
         if self.buffer_size < self.num_envs:
@@ -125,8 +123,7 @@ class Learner:
     """Everything that decides the future of a training: what a checkpoint holds."""
 
     def __init__(self, environment: Any, config: Config, seed: int):
-        if config.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"device={config.device} is not available here; use device=cpu")
+        training.check_device(config.device)
         self.environment, self.config, self.seed = environment, config, seed
         self.total_steps, self.best_score = 0, -math.inf
         self.env = make_batch(

@@ -78,9 +78,9 @@ class Config:
     device: str = "cpu"  # or cuda, mps
 
     def __post_init__(self) -> None:
-        for name in ("total_steps", "num_envs", "num_steps", "num_epochs", "minibatch_size", "checkpoint_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        training.check_at_least_one(
+            self, "total_steps", "num_envs", "num_steps", "num_epochs", "minibatch_size", "checkpoint_interval"
+        )
         if self.opponent == "pool" and self.normalize_obs:
             raise ValueError("normalize_obs cannot be combined with opponent=pool; leave one of them out")
         if self.network == "rows" and self.normalize_obs:
@@ -100,8 +100,7 @@ class Learner:
     """Everything that decides the future of a training: what a checkpoint holds."""
 
     def __init__(self, environment: Any, config: Config, seed: int):
-        if config.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"device={config.device} is not available here; use device=cpu")
+        training.check_device(config.device)
         self.environment, self.config, self.seed = environment, config, seed
         self.total_steps, self.best_score = 0, -math.inf
         self.pool = PastSelves(config.num_envs, config.pool_size) if config.opponent == "pool" else None

@@ -45,6 +45,12 @@ class Yardstick:
     long_run: Callable[[Policy, dict[str, Any]], dict[str, Any]] | None = None
 
 
+def refuse_moves(environment: Environment, moves: str) -> None:
+    """Raise ValueError if a yardstick that explains itself in general is given moves."""
+    if moves:
+        raise ValueError(f"{environment.name} has no moves to explain; leave out moves {moves!r}")
+
+
 @dataclass(frozen=True)
 class Episodes:
     """Finished episodes: returns [E], lengths [E], and metrics by name [E]."""

@@ -29,7 +29,7 @@ from agents.alphazero.players import NetworkPlayer, SearchPlayer
 from agents.alphazero.selfplay import Group, Samples, Window, search_settings, self_play_choices
 from rlkit.environment import Symmetries
 from rlkit.evaluation import EVALUATION_SEED, run_episodes
-from rlkit.learning import saving
+from rlkit.learning import saving, training
 from rlkit.registry import make_batch
 from rlkit.viewing.episode import episode_gif
 
@@ -91,11 +91,11 @@ class Config:
     device: Literal["cpu"] = "cpu"  # self-play alternates with the search on the processor
 
     def __post_init__(self) -> None:
-        for name in ("total_steps", "num_games", "threads", "num_simulations", "num_fast_simulations",
-                     "max_considered", "history_size", "iteration_samples", "minibatch_size",
-                     "checkpoint_interval", "size", "head_size", "play_simulations"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        training.check_at_least_one(
+            self, "total_steps", "num_games", "threads", "num_simulations", "num_fast_simulations", "max_considered",
+            "history_size", "iteration_samples", "minibatch_size", "checkpoint_interval", "size", "head_size",
+            "play_simulations",
+        )  # fmt: skip
         for name in ("full_share", "search_value_share", "average_decay", "dirichlet_share", "learner_plays"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be between 0 and 1")

@@ -150,6 +150,13 @@ def run_options(run: "Run", level: str | None) -> dict[str, Any]:
     return environment_options(run.config) if level is None else {"level": level}
 
 
+def policy_and_options(run: "Run", environment: Any, level: str | None) -> tuple[Any, dict[str, Any]]:
+    """Return what a run's policy is on `level` (None: as it was trained), and the options of `BatchEnv` for that."""
+    options = run_options(run, level)
+    params = environment.params(**options)[0] if level and hasattr(environment, "rules") else None
+    return load_policy(run, environment, params), options
+
+
 def load_policy(run: "Run", environment: Any, params: Any = None) -> Any:
     """Return the policy that a run kept, to act under `params` (None: those it was trained under)."""
     import rlkit

@@ -31,17 +31,6 @@ def our_config(setting: dict[str, Any]) -> Any:
     )  # fmt: skip
 
 
-def our_learner(config: Any, seed: int) -> Any:
-    """Return our Learner on our CartPole."""
-    import torch
-
-    from agents import dqn
-    from rlkit.registry import find_environment
-
-    torch.set_num_threads(1)
-    return dqn.Learner(find_environment("cartpole"), config, seed)
-
-
 def iterate(learner: Any) -> None:
     """Collect and learn once."""
     from agents import dqn

@@ -22,17 +22,6 @@ def our_config(setting: dict[str, Any]) -> Any:
     return ppo.Config(**setting, **SHARED, total_steps=10**9, eval_interval=0)
 
 
-def our_learner(config: Any, seed: int) -> Any:
-    """Return our Learner on our CartPole."""
-    import torch
-
-    from agents import ppo
-    from rlkit.registry import find_environment
-
-    torch.set_num_threads(1)
-    return ppo.Learner(find_environment("cartpole"), config, seed)
-
-
 def iterate(learner: Any) -> None:
     """Collect and learn once."""
     from agents import ppo

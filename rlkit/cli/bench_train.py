@@ -71,10 +71,20 @@ def _time_to_solve(say: Any, agent: str, num_seeds: int, sides: list[str]) -> li
 # --- steps a second ---------------------------------------------------------------------------------------------
 
 
+def _our_learner(agent: str, config: Any, seed: int) -> Any:
+    """Return our agent's Learner on our CartPole."""
+    import torch
+
+    from rlkit.registry import find_agent, find_environment
+
+    torch.set_num_threads(1)
+    return find_agent(agent).Learner(find_environment("cartpole"), config, seed)
+
+
 def our_rate(agent: str, setting: dict[str, Any]) -> float:
     """Return steps/s of our agent over about four seconds."""
     task = _task(agent)
-    learner = task.our_learner(task.our_config(setting), seed=0)
+    learner = _our_learner(agent, task.our_config(setting), seed=0)
     while learner.total_steps <= task.WARM_UP:
         task.iterate(learner)
     begin, start = time.perf_counter(), learner.total_steps
@@ -129,7 +139,7 @@ def _solve_ours(task: Any, agent: str, seed: int, begin: float) -> dict[str, flo
     from rlkit.registry import find_environment
 
     config = find_environment("cartpole").recipes[agent]
-    learner = task.our_learner(config, seed)
+    learner = _our_learner(agent, config, seed)
     evaluating, next_evaluation = 0.0, task.EVAL_INTERVAL
     while learner.total_steps < config.total_steps:
         task.iterate(learner)

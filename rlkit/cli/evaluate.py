@@ -15,12 +15,11 @@ from rlkit.cli.arguments import (
     can_look_ahead,
     environment_of,
     environment_of_run,
-    load_policy,
     look_ahead,
     player_named,
+    policy_and_options,
     policy_named,
     positive,
-    run_options,
     whole,
 )
 from rlkit.cli.errors import UsageError
@@ -131,9 +130,7 @@ def _run_subject(folder: str, options: argparse.Namespace) -> Subject:
 
     run = Run.open(folder)
     environment = environment_of_run(run, options.env)
-    env_options = run_options(run, options.level)
-    params = environment.params(**env_options)[0] if options.level and hasattr(environment, "rules") else None
-    policy = load_policy(run, environment, params)
+    policy, env_options = policy_and_options(run, environment, options.level)
     return Subject(environment, policy, env_options, {"agent": run.agent_name, "checkpoint": run.steps()[-1]})
 
 

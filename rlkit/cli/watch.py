@@ -8,11 +8,10 @@ from rlkit.cli.arguments import (
     environment_of,
     environment_of_run,
     is_run,
-    load_policy,
     look_ahead,
+    policy_and_options,
     policy_named,
     positive,
-    run_options,
     whole,
 )
 from rlkit.cli.errors import UsageError
@@ -93,9 +92,7 @@ def _subject(options: Any) -> tuple[Any, Any, dict[str, Any]]:
             raise UsageError("--policy goes with an environment: a run brings its own policy")
         run = Run.open(options.subject)
         environment = environment_of_run(run, options.env)
-        env_options = run_options(run, options.level)
-        params = environment.params(**env_options)[0] if options.level and hasattr(environment, "rules") else None
-        return environment, load_policy(run, environment, params), env_options
+        return environment, *policy_and_options(run, environment, options.level)
     if options.env:
         raise UsageError(f"{options.subject} is not a run folder, so --env does not go with it")
     environment = environment_of(options.subject)

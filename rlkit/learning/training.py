@@ -4,12 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
 from rlkit.learning.policy import add_axis
 from rlkit.registry import make_batch
+
+
+def check_at_least_one(config: Any, *names: str) -> None:
+    """Raise ValueError if one of a config's numbers is below 1."""
+    for name in names:
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name}={getattr(config, name)} must be at least 1")
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError if this machine has no such device."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device={device} is not available here; use device=cpu")
 
 
 def env_options(environment: Any, config: Any, opponent: Any) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from envs.allocation.own_files import read_text
+
 
 def read_series(name: str) -> dict[str, Any]:
     """Return the params of the series in the file `name`.
@@ -32,15 +34,7 @@ def read_series(name: str) -> dict[str, Any]:
         raise ValueError(
             f"battery has no level {name!r}; there are: standard, easy, hard, and the path of a .csv file of prices"
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(
-            f"cannot read the series {name}: {error.strerror}; give the path of an existing file"
-        ) from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{name} is not text in UTF-8; save it as such") from None
-    columns = _columns(name, text)
+    columns = _columns(name, read_text(name, "the series "))
     price, sun = np.array(columns["price"]), np.array(columns.get("pv", []))
     _check_length(name, len(price))
     return _params(name, price, sun)

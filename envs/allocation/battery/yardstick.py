@@ -15,7 +15,7 @@ import numpy as np
 
 from envs.allocation.battery import ENVIRONMENT, rules
 from envs.allocation.battery.dynamic_program import Grid, solved
-from rlkit.evaluation import Yardstick, mean_interval, run_episodes
+from rlkit.evaluation import Yardstick, mean_interval, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 from rlkit.registry import make_batch
 
@@ -154,8 +154,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"battery has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
     bound = float(hindsight_profits(EXPLAIN_EPISODES, seed=0).mean())
     facts: dict[str, Any] = {"num_episodes": EXPLAIN_EPISODES, "hindsight_bound": bound}

@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from envs.allocation.own_files import read_text
+
 MAX_ARRIVAL = 10_000  # steps
 MAX_UNITS = 30_000  # of a resource: sums fit into the state's int16
 
@@ -41,12 +43,7 @@ def read_trace(name: str) -> dict[str, Any]:
             f"cluster_sched has no level {name!r}; there are: easy, standard, hard, light, three_resources, "
             "and the path of a .csv or .json file of jobs"
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"cannot read the trace {name}: {error.strerror}; give the path of an existing file") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{name} is not text in UTF-8; save it as such") from None
+    text = read_text(name, "the trace ")
     rows = _json_rows(name, text) if path.suffix.lower() == ".json" else _csv_rows(name, text)
     _, capacity = next(rows)
     return _params(name, capacity, list(rows))

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from envs.allocation.cluster_sched import ENVIRONMENT, rules
-from rlkit.evaluation import Yardstick, mean_interval, random_policy, run_episodes
+from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 from rlkit.registry import make_batch
 
@@ -142,8 +142,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"cluster_sched has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
     policies = {name: build(params) for name, build in YARDSTICK.policies.items()}
     policies["random"] = random_policy(ENVIRONMENT)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from envs.allocation.job_shop.rules import MAX_JOBS, MAX_MACHINES, MAX_OPERATIONS
+from envs.allocation.own_files import read_text
 
 DATA = Path(__file__).parent / "data" / "instances.json.xz"
 MAX_DURATION = 32_767
@@ -95,10 +96,7 @@ def read_shop(path: Path) -> Shop:
     Raises:
         ValueError: it cannot be read, or is not a shop.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from None
+    text = read_text(path)
     return _from_json(path, text) if text.lstrip().startswith(("{", "[")) else _from_text(path, text)
 
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from envs.allocation.job_shop import ENVIRONMENT
 from envs.allocation.job_shop.optimum import solve
-from rlkit.evaluation import Yardstick, mean_interval, run_episodes
+from rlkit.evaluation import Yardstick, mean_interval, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy, Situation
 
 EXPLAIN_EPISODES = 100
@@ -124,8 +124,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"job_shop has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
     played = {
         name: run_episodes(ENVIRONMENT, build(params), EXPLAIN_EPISODES, seed=0).metrics["makespan"]

@@ -14,7 +14,7 @@ from envs.allocation.inventory import long_run_figures
 from envs.allocation.lost_sales import ENVIRONMENT
 from envs.allocation.lost_sales.solver import Model, model_of, solve
 from rlkit.engine.jit import jit
-from rlkit.evaluation import Yardstick
+from rlkit.evaluation import Yardstick, refuse_moves
 from rlkit.learning.policy import FunctionPolicy
 
 SEARCH_PERIODS = 200_000
@@ -113,8 +113,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"lost_sales has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     model = model_of(ENVIRONMENT.params()[0])
     (level, cap), plain_level = best_levels(model)
     demand = np.random.default_rng(1).poisson(model.demand_mean, FINAL_PERIODS).astype(np.int32)

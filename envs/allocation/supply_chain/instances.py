@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from envs.allocation.own_files import read_text
 from envs.allocation.supply_chain.rules import MAX_LEAD_TIME, MAX_STAGES
 
 FILE = Path(__file__).parent.parent / "data" / "inventory" / "stockpyl_instances.json"
@@ -39,11 +40,9 @@ def load_instance(name: str) -> dict[str, Any]:
             f"supply_chain has no level {name!r}; there are standard, easy, hard, the instances "
             f"{', '.join(published())}, and .json files"
         )
+    text = read_text(name)
     try:
-        text = Path(name).read_bytes()[: MAX_BYTES + 1].decode()
         found = json.loads(text) if len(text) <= MAX_BYTES else None
-    except OSError as error:
-        raise ValueError(f"cannot read {name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     return _params_of_file(name, found)

@@ -17,7 +17,7 @@ from envs.allocation.inventory import long_run_figures
 from envs.allocation.supply_chain import ENVIRONMENT
 from envs.allocation.supply_chain.clark_scarf import System, level_bounds, optimize, system_of
 from envs.allocation.supply_chain.rules import reach
-from rlkit.evaluation import Yardstick
+from rlkit.evaluation import Yardstick, refuse_moves
 from rlkit.learning.policy import FunctionPolicy
 
 _reach = getattr(reach, "py_func", reach)  # plain Python: compiling it for one call would take longer
@@ -83,8 +83,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"supply_chain has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     system = system_of(ENVIRONMENT.params()[0])
     levels, cost = optimize(system)
     return {

@@ -12,7 +12,7 @@ import numpy as np
 from envs.classic.cartpole import ENVIRONMENT
 from envs.classic.cartpole.rules import LEFT, RIGHT
 from envs.classic.linear_quadratic import least_cost_gain
-from rlkit.evaluation import Yardstick, mean_interval, random_policy, run_episodes
+from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 
 EXPLAIN_EPISODES = 100
@@ -67,8 +67,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"cartpole has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
     played = [
         mean_interval(run_episodes(ENVIRONMENT, policy, EXPLAIN_EPISODES, seed=0).returns)

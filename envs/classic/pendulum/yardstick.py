@@ -20,7 +20,7 @@ import numpy as np
 
 from envs.classic.linear_quadratic import least_cost_gain
 from envs.classic.pendulum import ENVIRONMENT
-from rlkit.evaluation import Yardstick, mean_interval, random_policy, run_episodes
+from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 
 LEAD = 0.5  # rad of the small swing's phase
@@ -87,8 +87,7 @@ def explain(moves: str) -> dict[str, Any]:
     Raises:
         ValueError: `moves` is not empty.
     """
-    if moves:
-        raise ValueError(f"pendulum has no moves to explain; leave out moves {moves!r}")
+    refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
     played = [
         mean_interval(run_episodes(ENVIRONMENT, policy, EXPLAIN_EPISODES, seed=0).returns)
