@@ -1,5 +1,6 @@
 """Episodes, yardstick scores, win rates and confidence intervals; returns numbers, prints nothing."""
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from rlkit.engine.observations import obs_rows
 from rlkit.environment import Environment
+from rlkit.extras import MissingExtraError
 from rlkit.learning.policy import Policy, RandomPolicy, Situation, decide
 from rlkit.positions import Positions
 from rlkit.registry import make_batch
@@ -22,7 +24,8 @@ class Yardstick:
     Args:
         reference: one line: what the reference is, and whether it is the optimum.
         policies: named classical controllers and solvers, each a function of the params record that builds it;
-            the first is the reference.
+            the first is the reference. One that needs an extra raises MissingExtraError when it is built without it;
+            reports then go without its row.
         score: figures of a policy beyond its return, name → value (shares in [0, 1]); None: returns are all. The
             flag asks for the final figure; without it positions kept for tuning are used, where there are such.
         explain: for `rlkit yardstick ENV`: the reference for given moves or in general, as JSON-able facts.
@@ -189,6 +192,7 @@ class Report:
 
     rows: dict[str, dict[str, Any]]
     score: float  # of the first row, 0 = random, 1 = reference
+    left_out: dict[str, str] = field(default_factory=dict)  # rows there are none of, and why
 
 
 def random_policy(environment: Any, seed: int = 0, **options: Any) -> RandomPolicy:
@@ -226,7 +230,12 @@ def compare(
     reference = next(iter(built), None)
     if score_of is not None and reference is not None:
         del built[reference]  # it made the labels: 100 % by definition
-    players |= {name: build(params) for name, build in built.items()}
+    left_out: dict[str, str] = {}
+    for name, build in built.items():
+        try:
+            players[name] = build(params)
+        except MissingExtraError as error:
+            left_out[name] = str(error)
     rows: dict[str, dict[str, Any]] = {}
     played: dict[str, Episodes] = {}
     for name, player in players.items():
@@ -255,7 +264,7 @@ def compare(
     if reference in rows and environment.num_players == 1:
         agent, floor, top = (rows[name]["return"].mean for name in ("agent", "random", reference))
         score = normalized_score(agent, floor, top)
-    return Report(rows, score)
+    return Report(rows, score, left_out)
 
 
 def _play_row(
@@ -294,11 +303,12 @@ class Judge:
         self._score = yardstick.score if yardstick is not None else None
         self._anchors: tuple[float, float] | None = None
         if yardstick is not None and not self._is_game:
-            reference = next(iter(yardstick.policies.values()))(environment.params(**self._options)[0])
-            floor, top = (
-                self._play(p).returns.mean() for p in (random_policy(environment, **self._options), reference)
-            )
-            self._anchors = (float(floor), float(top))
+            with contextlib.suppress(MissingExtraError):  # then there is no score, and returns are all
+                reference = next(iter(yardstick.policies.values()))(environment.params(**self._options)[0])
+                floor, top = (
+                    self._play(p).returns.mean() for p in (random_policy(environment, **self._options), reference)
+                )
+                self._anchors = (float(floor), float(top))
 
     def _play(self, policy: Policy, **options: Any) -> Episodes:
         return run_episodes(

@@ -11,6 +11,7 @@ import rlkit
 from envs.allocation.cluster_sched import ENVIRONMENT, rules, yardstick
 from envs.allocation.cluster_sched.traces import read_trace
 from rlkit.evaluation import run_episodes
+from rlkit.extras import MissingExtraError
 
 WAIT = rules.WINDOW
 BATCHES = {
@@ -219,8 +220,8 @@ def test_no_rule_is_below_the_offline_bound():
 def test_the_bound_without_or_tools_says_what_to_install(monkeypatch):
     import sys
 
-    monkeypatch.setitem(sys.modules, "ortools.sat.python", None)
-    with pytest.raises(RuntimeError, match=r"pip install 'rlkit-suite\[yardsticks\]'"):
+    monkeypatch.setitem(sys.modules, "ortools.sat.python.cp_model", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rlkit-suite\[yardsticks\]'"):
         yardstick.offline_bound(**yardstick.episode_jobs(0, arrival_steps=5))
 
 

@@ -1,5 +1,6 @@
 """Job shop's yardstick: CP-SAT against published optima and brute force, and no play that beats a proven optimum."""
 
+import math
 import sys
 
 import numpy as np
@@ -10,7 +11,8 @@ import rlkit
 from envs.allocation.job_shop import ENVIRONMENT, optimum
 from envs.allocation.job_shop.instances import published
 from envs.allocation.job_shop.yardstick import RULES, Optimal, shop_of
-from rlkit.evaluation import compare, run_episodes
+from rlkit.cli.output import report_table
+from rlkit.evaluation import Judge, compare, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 
 pytest.importorskip("ortools")
@@ -114,10 +116,23 @@ def test_a_plan_is_followed_through_overruns():
 
 
 def test_without_or_tools_a_sentence_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ortools.sat.python", None)
+    monkeypatch.setitem(sys.modules, "ortools.sat.python.cp_model", None)
     shop = random_shop(np.random.default_rng(9), 2, 2)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'rlkit-suite\[yardsticks\]'"):
         optimum.solve(shop.durations, shop.machines)
+
+
+def test_without_or_tools_reports_and_judges_go_without_the_optimum(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ortools.sat.python.cp_model", None)
+    policy = ENVIRONMENT.yardstick.policies["mwkr"](ENVIRONMENT.params()[0])
+    report = compare(ENVIRONMENT, policy, 3, 0)
+    assert list(report.rows) == ["agent", "random", *RULES, "non_delay"]
+    assert "gap_percent" not in report.rows["agent"]
+    assert math.isnan(report.score)
+    assert "optimal is left out: the job shop's optimum needs OR-Tools: pip install" in report_table(report)
+    figures, score, _ = Judge(ENVIRONMENT, 3, {})(policy, policy, -math.inf)
+    assert score == figures["eval/episode_return"] < 0
+    assert "eval/score" not in figures
 
 
 def test_explain_gives_facts_and_refuses_moves():

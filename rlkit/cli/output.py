@@ -39,12 +39,14 @@ def report_table(report: Any) -> str:
     if not math.isnan(report.score) and "random" in players[:-1]:
         reference = players[players.index("random") + 1]
         text += f"\n\nnormalised score {report.score:.3f}  (0 = random, 1 = {reference})"
+    for name, reason in report.left_out.items():
+        text += f"\n\n{name} is left out: {reason}"
     return text
 
 
 def report_json(report: Any) -> dict[str, Any]:
     """Return a `Report` as plain JSON: estimates as {mean, low, high, count}, NaN as null."""
-    return {"rows": plain(report.rows), "score": plain(report.score)}
+    return {"rows": plain(report.rows), "score": plain(report.score), "left_out": report.left_out}
 
 
 def plain(value: Any) -> Any:

@@ -8,16 +8,11 @@ import numpy as np
 from rlkit.engine.batch import Snapshot
 from rlkit.engine.scalar import ScalarEnv
 from rlkit.environment import Environment
+from rlkit.extras import import_extra
 from rlkit.registry import find_environment
 
-try:
-    from pettingzoo import AECEnv
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        'PettingZoo is not installed: pip install "rlkit-suite[pettingzoo]", or in a checkout '
-        'pip install -e ".[pettingzoo]"',
-        name=error.name,
-    ) from None
+import_extra("pettingzoo", "pettingzoo", "this interface needs PettingZoo")
+from pettingzoo import AECEnv  # noqa: E402
 
 AGENTS = {1: "player_0", -1: "player_1"}  # the player who moves first, and the other
 

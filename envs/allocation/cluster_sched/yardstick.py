@@ -30,6 +30,7 @@ import numpy as np
 
 from envs.allocation.cluster_sched import ENVIRONMENT, rules
 from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
+from rlkit.extras import import_extra
 from rlkit.learning.policy import FunctionPolicy
 from rlkit.registry import make_batch
 
@@ -107,14 +108,9 @@ def offline_bound(
     counts.
 
     Raises:
-        RuntimeError: OR-Tools is not installed.
+        MissingExtraError: OR-Tools is not installed.
     """
-    try:
-        from ortools.sat.python import cp_model
-    except ImportError:
-        raise RuntimeError(
-            "the offline bound needs OR-Tools: python -m pip install 'rlkit-suite[yardsticks]'"
-        ) from None
+    cp_model = import_extra("ortools.sat.python.cp_model", "yardsticks", "the offline bound needs OR-Tools")
     scale = math.lcm(*(int(d) for d in duration))  # makes all 1/duration whole
     end = int(arrival.max() + duration.sum())
     model = cp_model.CpModel()

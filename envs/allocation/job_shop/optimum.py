@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rlkit.extras import import_extra
+
 WORK_LIMIT = 10.0  # CP-SAT's deterministic seconds: a drawn 6×6 shop takes 0.01 of them
 
 
@@ -23,7 +25,7 @@ def solve(durations: np.ndarray, machines: np.ndarray, work_limit: float = WORK_
     """Return the best schedule found for a shop [J, M], as an active schedule.
 
     Raises:
-        ModuleNotFoundError: OR-Tools is missing; the message says how to get it.
+        MissingExtraError: OR-Tools is not installed.
     """
     durations, machines = np.ascontiguousarray(durations, np.int64), np.ascontiguousarray(machines, np.int64)
     return _solve(durations.tobytes(), machines.tobytes(), durations.shape, work_limit)
@@ -41,7 +43,7 @@ def _solve(durations_bytes: bytes, machines_bytes: bytes, shape: tuple[int, int]
 
 def _ask_cp_sat(durations: np.ndarray, machines: np.ndarray, work_limit: float) -> tuple[np.ndarray, int]:
     """Return (starts [J, M], lower bound of the makespan)."""
-    cp_model = _cp_model()
+    cp_model = or_tools()
     model, horizon = cp_model.CpModel(), int(durations.sum())
     starts = [[model.new_int_var(0, horizon, "") for _ in row] for row in durations]
     makespan = model.new_int_var(0, horizon, "")
@@ -89,11 +91,6 @@ def shift_left(durations: np.ndarray, machines: np.ndarray, starts: np.ndarray) 
     return result
 
 
-def _cp_model() -> Any:
-    try:
-        from ortools.sat.python import cp_model
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "the job shop's optimum needs OR-Tools: pip install 'rlkit-suite[yardsticks]'", name="ortools"
-        ) from None
-    return cp_model
+def or_tools() -> Any:
+    """Return OR-Tools' `cp_model`; raise MissingExtraError if it is not installed."""
+    return import_extra("ortools.sat.python.cp_model", "yardsticks", "the job shop's optimum needs OR-Tools")

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from envs.allocation.job_shop import ENVIRONMENT
-from envs.allocation.job_shop.optimum import solve
+from envs.allocation.job_shop.optimum import or_tools, solve
 from rlkit.evaluation import Yardstick, mean_interval, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy, Situation
 
@@ -78,9 +78,13 @@ class Optimal:
     """Follows the best schedule that CP-SAT finds for the shop as it stood at the start: its order on each machine.
 
     By observations alone, which do not tell the whole shop, it takes the job with most operations left.
+
+    Raises:
+        MissingExtraError: OR-Tools is not installed.
     """
 
     def __init__(self, params: np.record):
+        or_tools()  # rather than in the middle of an episode
         self._shape = int(params.num_jobs), int(params.num_machines)
         self._is_certain = params.duration_noise <= 0 and params.breakdown_rate <= 0
         self._rule = rule("mopnr")(params)
