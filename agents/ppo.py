@@ -28,6 +28,7 @@ from rlkit.evaluation import Judge
 from rlkit.learning import saving, training
 from rlkit.learning.actor_critic import ActorCritic, NetworkPolicy, flat_obs, flat_obs_shape, in_space
 from rlkit.learning.buffers import Batch, Rollout
+from rlkit.learning.networks import NormalizedLinear
 from rlkit.learning.normalize import ReturnScale, RunningMoments
 from rlkit.learning.past_selves import PastSelves
 from rlkit.registry import make_batch
@@ -57,6 +58,7 @@ class Config:
     max_grad_norm: float = 0.5  # gradients are scaled down to this norm
     normalize_obs: bool = False  # by running mean and variance
     normalize_returns: bool = False  # rewards over the running deviation of returns
+    normalize_values: bool = False  # learn values less their running mean, over their deviation (PopArt)
     initial_log_std: float = 0.0  # of continuous actions
     network: Literal["mlp", "board", "rows"] = "mlp"  # board: a convolution first; rows: the same for each of a list
     hidden_sizes: tuple[int, ...] = (64, 64)  # of the perceptrons; board, rows: the first is the width of layers
@@ -112,7 +114,7 @@ class Learner:
         self.spaces = (self.env.single_observation_space, self.env.single_action_space)
         shape = flat_obs_shape(self.spaces[0])
         torch.manual_seed(seed)  # for the initial weights; all later draws are from `generator`
-        self.network = training.actor_critic(*self.spaces, config, config.initial_log_std)
+        self.network = training.actor_critic(*self.spaces, config)
         self.best = deepcopy(self.network)
         self.generator = torch.Generator(config.device).manual_seed(seed)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
@@ -241,7 +243,7 @@ def loss(
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-    value_loss = (batch.returns - values).square().mean()
+    value_loss = ((batch.returns - values) / network.value_deviation).square().mean()
     entropy = chances.entropy().mean()
     total = policy_loss + config.value_coef * value_loss - entropy_coef * entropy
     return total, (policy_loss.detach(), value_loss.detach(), entropy.detach(), log_ratio.detach())
@@ -257,6 +259,8 @@ def update(learner: Learner, advantages: np.ndarray) -> dict[str, float]:
     masks = None if rollout.masks is None else rollout.masks.flatten(0, 1)
     flat_advantages = torch.from_numpy(advantages).to(rollout.obs.device).flatten()
     returns = flat_advantages + rollout.values.flatten()
+    if isinstance(network.value_head, NormalizedLinear):
+        network.value_head.follow(returns, rollout.values.flatten())
     block = Batch(obs, actions, masks, rollout.log_probs.flatten(), flat_advantages, returns)
     figures: list[tuple[Tensor, ...]] = []
     for _ in range(config.num_epochs):
@@ -377,7 +381,7 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> Network
     checkpoint = run.load()
     config = replace(config_of(run.config), device="cpu")  # wherever it was trained
     spaces = training.spaces_under(environment, config, params)
-    network = training.actor_critic(*spaces, config, config.initial_log_std)
+    network = training.actor_critic(*spaces, config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
     moments = RunningMoments(flat_obs_shape(spaces[0])) if config.normalize_obs else None

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 
 from rlkit.learning.distributions import Categorical, Gaussian, MultiCategorical, distribution, num_outputs
+from rlkit.learning.networks import NormalizedLinear
 from rlkit.learning.normalize import ReturnScale, RunningMoments
 from rlkit.learning.past_selves import PastSelves
 
@@ -114,3 +115,26 @@ def test_past_selves_never_change_within_an_episode():
         assert set(actions[ended]) <= {generation - 1, generation}
         playing = actions
     assert set(pool.members) <= {*playing.tolist(), 3, 4}
+
+
+def test_values_that_are_large_and_differ_little_are_learned_less_their_mean():
+    """Costs of a process without end: −1000 and a few more or less. The values say which, and stay in their units."""
+    torch.manual_seed(0)
+    features = torch.randn(4096, 4)
+    returns = -1000.0 + features.sum(dim=1)
+    errors = {}
+    for name, head in {"normalised": NormalizedLinear(4), "plain": torch.nn.Linear(4, 1)}.items():
+        optimizer = torch.optim.Adam(head.parameters(), 0.01)
+        for _ in range(500):
+            if isinstance(head, NormalizedLinear):
+                before, mean = head(features).detach(), head.mean.clone()
+                head.follow(returns, before)
+                moved = (head(features).detach() - before).numpy()
+                assert moved == pytest.approx(float(head.mean - mean), abs=0.01)  # all alike
+            scale = getattr(head, "deviation", 1.0)
+            optimizer.zero_grad()
+            ((returns - head(features).flatten()) / scale).square().mean().backward()
+            optimizer.step()
+        errors[name] = (returns - head(features).flatten()).std() / returns.std()
+    assert errors["normalised"] < 0.05
+    assert errors["normalised"] < 0.2 * errors["plain"]

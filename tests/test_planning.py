@@ -399,7 +399,7 @@ def test_values_stay_what_they_are_when_their_scale_changes():
     obs = torch.randn(10, 4)
     before = network(obs)[1].detach()
     for mean, deviation in ((-600.0, 40.0), (3.0, 0.01)):
-        network.rescale(mean, deviation)
+        network.value_head.rescale(mean, deviation)
         assert network(obs)[1].detach().numpy() == pytest.approx(before.numpy(), rel=1e-3, abs=1e-3)
         values = Evaluator(network, torch.float32)(obs.numpy())[1]
         assert values == pytest.approx(before.numpy(), rel=1e-3, abs=1e-3)

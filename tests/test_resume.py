@@ -31,7 +31,7 @@ DQN = {
 }  # fmt: skip
 TRAININGS = {  # environment and agent → settings; AlphaZero with a thread that learns, one that plays, and more chance
     ("tic_tac_toe", "ppo"): PPO | {"opponent": "pool", "pool_interval": 4096, "hidden_sizes": (32, 32)},
-    ("pendulum", "ppo"): PPO | {"normalize_obs": True, "normalize_returns": True},
+    ("pendulum", "ppo"): PPO | {"normalize_obs": True, "normalize_returns": True, "normalize_values": True},
     ("cartpole", "dqn"): DQN | {"n_step": 3, "prioritized": True, "dueling": True, "target_update_rate": 0.5},
     ("tic_tac_toe", "dqn"): DQN | {"n_step": 2, "learning_rate_schedule": "linear"},
     ("tic_tac_toe", "alphazero"): ALPHAZERO | {"strategy": "puct", "num_sampled_plies": 4},

@@ -30,6 +30,7 @@ from agents.alphazero.selfplay import Group, Samples, Window, search_settings, s
 from rlkit.environment import Symmetries
 from rlkit.evaluation import EVALUATION_SEED, run_episodes
 from rlkit.learning import saving, training
+from rlkit.learning.networks import NormalizedLinear
 from rlkit.registry import make_batch
 from rlkit.viewing.episode import episode_gif
 
@@ -218,7 +219,8 @@ def play_and_learn(learner: Learner) -> dict[str, float]:
     if learner.environment.num_players == 1:
         mean, deviation = learner.window.moments()
         for network in (learner.network, learner.average):
-            network.rescale(mean, deviation)
+            assert isinstance(network.value_head, NormalizedLinear)
+            network.value_head.rescale(mean, deviation)
     learner.total_steps += int(counters[games.PLIES])
     learner.owed_samples += learner.config.learn_ratio * float(counters[games.SAMPLES])
     episodes = max(1.0, counters[games.EPISODES])
@@ -243,7 +245,7 @@ def loss(network: BoardNetwork, batch: Samples, value_coef: float) -> tuple[Tens
     log_probs = logits.float().masked_fill(masks == 0, -1e9).log_softmax(dim=1)
     policy_loss = -(weights * (policies * log_probs).sum(dim=1)).sum() / weights.sum().clamp(min=1.0)
     errors = predicted.float() - values
-    value_loss = (errors if network.is_bounded else errors / network.value_deviation).square().mean()
+    value_loss = (errors if network.is_bounded else errors / network.value_head.deviation).square().mean()
     return policy_loss + value_coef * value_loss, policy_loss.detach(), value_loss.detach()
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlkit.learning.actor_critic import RowsHead, actions_about_no_row
-from rlkit.learning.networks import RowsBody
+from rlkit.learning.networks import NormalizedLinear, RowsBody
 
 
 class Layer(nn.Sequential):
@@ -49,7 +49,7 @@ class Block(nn.Module):
 class BoardNetwork(nn.Module):
     """Observations [B, …] → logits [B, A] and values [B]: in [−1, 1] between two players, else in units of rewards.
 
-    For one player the last layer gives values less `value_mean` over `value_deviation`, those of what is learned.
+    For one player the last layer is a `NormalizedLinear`.
 
     Args:
         obs_shape: of one observation; "conv" needs [planes, rows, columns].
@@ -69,9 +69,6 @@ class BoardNetwork(nn.Module):
             observations that are no rows with an action each.
     """
 
-    value_mean: Tensor
-    value_deviation: Tensor
-
     def __init__(
         self,
         obs_shape: Sequence[int],
@@ -86,9 +83,6 @@ class BoardNetwork(nn.Module):
     ):
         super().__init__()
         self.is_bounded = is_bounded
-        if not is_bounded:
-            self.register_buffer("value_mean", torch.zeros(()))
-            self.register_buffer("value_deviation", torch.ones(()))
         self.rows = RowsBody(obs_shape[-1], size, num_blocks) if kind == "rows" else None
         is_conv = kind == "conv"
         if kind in ("conv", "board") and len(obs_shape) != 3:
@@ -118,7 +112,7 @@ class BoardNetwork(nn.Module):
             num_others = actions_about_no_row(tuple(obs_shape), spaces.Discrete(num_actions))
             self.policy_head = RowsHead(size, num_others)
         self.value_hidden = nn.Linear(num_features, head_size)
-        self.value_head = nn.Linear(head_size, 1)
+        self.value_head: nn.Linear = nn.Linear(head_size, 1) if is_bounded else NormalizedLinear(head_size)
         if is_conv:
             for parameter in self.parameters():
                 if parameter.dim() == 4:
@@ -140,22 +134,8 @@ class BoardNetwork(nn.Module):
         return self.policy_head(policy), self._values(value)
 
     def _values(self, features: Tensor) -> Tensor:
-        outputs = self.value_head(torch.relu(self.value_hidden(features))).squeeze(-1)
-        return torch.tanh(outputs) if self.is_bounded else self.in_rewards(outputs)
-
-    def in_rewards(self, outputs: Tensor) -> Tensor:
-        """Return outputs of the last layer in units of rewards."""
-        return outputs.float() * self.value_deviation + self.value_mean
-
-    @torch.no_grad()
-    def rescale(self, mean: float, deviation: float) -> None:
-        """Take another mean and deviation, and change the last layer so that all values stay what they are (PopArt,
-        van Hasselt et al. 2016)."""
-        layer, old = self.value_head, float(self.value_deviation)
-        layer.weight.mul_(old / deviation)
-        layer.bias.mul_(old).add_(float(self.value_mean) - mean).div_(deviation)
-        self.value_mean.fill_(mean)
-        self.value_deviation.fill_(deviation)
+        values = self.value_head(torch.relu(self.value_hidden(features)))
+        return torch.tanh(values.squeeze(-1)) if self.is_bounded else values
 
 
 def has_bfloat16() -> bool:
@@ -181,7 +161,8 @@ class Evaluator:
             return
         assert isinstance(network.policy_head, nn.Linear)
         self._is_conv, self._num_actions = network.is_conv, network.policy_head.out_features
-        self._scale = None if network.is_bounded else (float(network.value_deviation), float(network.value_mean))
+        head = network.value_head
+        self._scale = (float(head.deviation), float(head.mean)) if isinstance(head, NormalizedLinear) else None
         if network.is_conv:
             heads = [_folded(network.policy_layer), _folded(network.value_layer)]
         else:

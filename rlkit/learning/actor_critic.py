@@ -10,7 +10,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from rlkit.learning.distributions import Distribution, distribution, num_outputs
-from rlkit.learning.networks import BoardBody, RowsBody, linear, mlp
+from rlkit.learning.networks import BoardBody, NormalizedLinear, RowsBody, linear, mlp
 from rlkit.learning.normalize import RunningMoments
 from rlkit.learning.policy import add_axis, is_single
 
@@ -29,6 +29,7 @@ class ActorCritic(nn.Module):
         channels, kernel_size: of a `BoardBody`.
         num_layers: of a `BoardBody` or a `RowsBody`.
         initial_log_std: of continuous actions.
+        normalize_values: values come from a `NormalizedLinear`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ActorCritic(nn.Module):
         kernel_size: int = 4,
         num_layers: int = 1,
         initial_log_std: float = 0.0,
+        normalize_values: bool = False,
     ):
         super().__init__()
         self.actor: nn.Module = nn.Identity()
@@ -65,14 +67,14 @@ class ActorCritic(nn.Module):
         self.policy_head: nn.Module = (
             RowsHead(size, num_others) if kind == "rows" else linear(size, num_outputs(action_space), 0.01)
         )
-        self.value_head = linear(size, 1, 1.0)
+        self.value_head: nn.Module = NormalizedLinear(size) if normalize_values else linear(size, 1, 1.0)
         log_std = torch.full((num_outputs(action_space),), initial_log_std)
         self.log_std = nn.Parameter(log_std) if isinstance(action_space, spaces.Box) else None
         self._action_space = action_space
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(obs)
-        return self.policy_head(self.actor(features)), self.value_head(self.critic(features)).squeeze(-1)
+        return self.policy_head(self.actor(features)), self.value_head(self.critic(features)).flatten()
 
     def outputs(self, obs: Tensor) -> Tensor:
         """Return the policy's outputs [B, num_outputs] alone."""
@@ -80,7 +82,12 @@ class ActorCritic(nn.Module):
 
     def value(self, obs: Tensor) -> Tensor:
         """Return values [B] alone."""
-        return self.value_head(self.critic(self.body(obs))).squeeze(-1)
+        return self.value_head(self.critic(self.body(obs))).flatten()
+
+    @property
+    def value_deviation(self) -> Tensor | float:
+        """Units of rewards that an error of 1 has for the value's weights."""
+        return self.value_head.deviation if isinstance(self.value_head, NormalizedLinear) else 1.0
 
     def distribution(self, outputs: Tensor, masks: Tensor | None) -> Distribution:
         """Return the action distribution of the policy's outputs [B, …]."""

@@ -26,6 +26,46 @@ def mlp(num_inputs: int, hidden_sizes: Sequence[int], activation: str = "tanh") 
     return nn.Sequential(*layers)
 
 
+class NormalizedLinear(nn.Linear):
+    """Features [B, H] → values [B] in units of rewards, learned less their mean and over their deviation.
+
+    PopArt (van Hasselt et al. 2016, arXiv:1602.07714): what the weights learn is near mean 0 and deviation 1 however
+    large the values are, and however little they differ.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, num_features: int):
+        super().__init__(num_features, 1)
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return super().forward(features).squeeze(-1).float() * self.deviation + self.mean
+
+    @torch.no_grad()
+    def rescale(self, mean: float, deviation: float) -> None:
+        """Take another mean and deviation, and change the weights so that all values stay what they are."""
+        old = float(self.deviation)
+        self.weight.mul_(old / deviation)
+        self.bias.mul_(old).add_(float(self.mean) - mean).div_(deviation)
+        self.mean.fill_(mean)
+        self.deviation.fill_(deviation)
+
+    @torch.no_grad()
+    def follow(self, returns: Tensor, values: Tensor) -> None:
+        """Take in what `values` [B], which this layer gave, should have been: `returns` [B].
+
+        Where PopArt would have the weights learn every move of the mean, all values move at once, by their mean error,
+        and keep their differences. The variance is a running one.
+        """
+        share = 0.1 if self.mean else 1.0  # the first sets it
+        variance = torch.lerp(self.deviation.square(), returns.var(), share)
+        self.rescale(float(self.mean), max(float(variance) ** 0.5, 1e-4))
+        self.mean += (returns - values).mean()
+
+
 @torch.no_grad()
 def flat_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
     """Return one vector with the values of `parameters`, which become views of it.
