@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
 from rlkit.engine.bind import bind, compiling
+from rlkit.engine.goals import GoalRewards, goal_space, split
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
 from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
@@ -66,6 +67,7 @@ class BatchEnv(VectorEnv):
         threads: slices of the batch stepped at once; fewer where a slice would have under `MIN_SLICE` copies.
         copy: return fresh arrays; False returns the buffers, which the next step overwrites.
         illegal_actions: "lose" or "raise".
+        flat_obs: of a goal environment give the flat array instead of a Dict of its three parts.
         render_mode: None or "rgb_array".
 
     Raises:
@@ -85,6 +87,7 @@ class BatchEnv(VectorEnv):
         threads: int = 1,
         copy: bool = True,
         illegal_actions: str = "lose",
+        flat_obs: bool = False,
         render_mode: str | None = None,
         **params: float,
     ):
@@ -99,7 +102,11 @@ class BatchEnv(VectorEnv):
             "render_modes": ["rgb_array"],
             "render_fps": round(1 / environment.frame_seconds),
         }
-        self.single_observation_space, self.single_action_space = environment.spaces(self.params[0])
+        self._flat_space, self.single_action_space = environment.spaces(self.params[0])
+        self._goal_size = 0 if flat_obs else environment.goal_size
+        self.single_observation_space = (
+            goal_space(self._flat_space, self._goal_size) if self._goal_size else self._flat_space
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.opponent = resolve_opponent(environment, opponent)
@@ -107,6 +114,7 @@ class BatchEnv(VectorEnv):
         self._episode_stats = episode_stats
         self._mode = _MODES[self.autoreset_mode]
         self._is_reset = False
+        self._goal_rewards: GoalRewards | None = None
         self.kernels = bind(kernels, environment.rules)
         self._check = ActionCheck(self.single_action_space, num_envs, self.kernels, raises=illegal_actions == "raise")
         if self.opponent is not None and not self._check.num_actions:
@@ -171,6 +179,12 @@ class BatchEnv(VectorEnv):
             flags = (self._rewards, self._terminated, self._truncated)
         return self._out(self._obs), *flags, info
 
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any = None) -> Any:
+        """Return the rewards [...] of a goal environment for goals [..., K] reached where others were wanted."""
+        if self._goal_rewards is None:  # compiled only where it is asked for
+            self._goal_rewards = GoalRewards(self.environment, self.params)
+        return self._goal_rewards(achieved_goal, desired_goal)
+
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Return one uint8 [H, W, 3] picture a copy, under `render_mode="rgb_array"`."""
         if self.render_mode is None:
@@ -225,9 +239,9 @@ class BatchEnv(VectorEnv):
         self.states = np.zeros(count, environment.rules.STATE)
         self.episodes = np.zeros(count, EPISODE)
         self._core = (self.states, self.params, 0)
-        self._obs = obs_buffer(self.single_observation_space, count)
+        self._obs = obs_buffer(self._flat_space, count)
         self._masks = np.ones((count, mask_size), np.int8)
-        self._final_obs = obs_buffer(self.single_observation_space, count)
+        self._final_obs = obs_buffer(self._flat_space, count)
         self._final_masks = np.ones((count, mask_size), np.int8)
         self._rewards = np.zeros(count)
         self._terminated = np.zeros(count, np.bool_)
@@ -309,7 +323,8 @@ class BatchEnv(VectorEnv):
         return np.array(seeds, np.uint64), given | (not self._is_reset)
 
     def _out(self, buffer: np.ndarray) -> Any:
-        return copy_obs(buffer) if self._copy else as_obs(buffer)
+        obs = copy_obs(buffer) if self._copy else as_obs(buffer)
+        return split(obs, self._goal_size) if self._goal_size else obs
 
     def _info(self, num_done: int, num_illegal: int) -> dict[str, Any]:
         info: dict[str, Any] = {}
@@ -329,6 +344,9 @@ class BatchEnv(VectorEnv):
             stats["l"] = stats["l"].astype(np.int64)
             info["episode"] = {name: np.where(done, values, 0) for name, values in stats.items()}
             info["_episode"] = done
+        if "is_success" in self.environment.metrics:
+            column = 2 + self.environment.metrics.index("is_success")
+            info["is_success"], info["_is_success"] = done & (self._stats[:, column] > 0), done
         if self._mode == kernels.SAME_STEP:
             final_info: dict[str, Any] = {}
             if "player" in info:

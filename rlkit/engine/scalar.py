@@ -42,6 +42,10 @@ class ScalarEnv(gymnasium.Env):
         obs, reward, terminated, truncated, info = self._batch.step(np.asarray(action)[None])
         return _first(obs), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _single_info(info)
 
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any = None) -> Any:
+        """Return the rewards [...] of a goal environment for goals [..., K] reached where others were wanted."""
+        return self._batch.compute_reward(achieved_goal, desired_goal, info)
+
     def render(self) -> np.ndarray | None:
         """Return the picture, uint8 [H, W, 3], under `render_mode="rgb_array"`."""
         frames = self._batch.render()
