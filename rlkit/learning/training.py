@@ -37,7 +37,7 @@ def check_unvaried(environment: Any, config: Any) -> None:
 
 def env_options(environment: Any, config: Any, opponent: Any) -> dict[str, Any]:
     """Return the options of `BatchEnv` in a config; `opponent` is that of games of two."""
-    options: dict[str, Any] = {"level": config.level, **config.params}
+    options: dict[str, Any] = {"level": config.level, "flat_obs": True, **config.params}
     return options | {"opponent": opponent} if environment.num_players == 2 else options
 
 
