@@ -21,9 +21,9 @@ Termination
 Params
     mass (kg; sensible 0.7 to 1.3 × 0.027), inertia (kg·m²; 0.7 to 1.3 × 1.4e-5), arm (m; ± 10 %), gravity (m/s²),
     hover_thrust (N, of each side at action 0; ± 15 %: a worn battery or propeller), thrust_range (share). Starts:
-    start_position (m), start_angle (rad), start_speed (m/s). box (m), max_angle (rad), max_cost, episode_steps (equal to
-    max_steps). gust (N, standard deviation of an Ornstein–Uhlenbeck force along each axis; 0 to 0.03), gust_seconds
-    (s, in which it fades to 1/e). track_size (m, amplitude of the reference along each axis, a sine of 0.5 to 1.5
+    start_position (m), start_angle (rad), start_speed (m/s). box (m), max_angle (rad), max_cost, episode_steps (equal
+    to max_steps). gust (N, standard deviation of an Ornstein–Uhlenbeck force along each axis; 0 to 0.03),
+    gust_seconds (s, in which it fades to 1/e). track_size (m, amplitude of the reference along each axis, a sine of 0.5 to 1.5
     rad/s), preview (points observed in advance; it makes the observation longer, so no level draws it).
 
 Metrics
