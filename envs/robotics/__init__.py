@@ -1,0 +1,1 @@
+"""Robots: arms, drones, vehicles with wheels or legs."""
