@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from rlkit.engine.observations import obs_rows
+from rlkit.engine.variation import base_states
 from rlkit.environment import Environment
 from rlkit.extras import MissingExtraError
 from rlkit.learning.policy import Policy, RandomPolicy, Situation, decide
@@ -148,7 +149,8 @@ def _actions(
         return policy.act(obs, action_mask, deterministic)
     masks = np.ones((len(running), env.single_action_space.n), np.int8) if action_mask is None else action_mask
     actions = masks.argmax(axis=1)
-    situation = Situation(obs_rows(obs, running), masks[running], env.states[running], env.params[0])
+    states = base_states(env.environment, env.states[running])
+    situation = Situation(obs_rows(obs, running), masks[running], states, env.nominal_params[0])
     actions[running] = decide(policy, situation, deterministic)
     return actions
 

@@ -17,6 +17,7 @@ from rlkit.engine.bind import bind, compiling
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
 from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
+from rlkit.engine.variation import varied
 from rlkit.environment import Environment
 
 # The engine's notes on the episode each copy is in; with the state they are all that decides the future.
@@ -89,9 +90,9 @@ class BatchEnv(VectorEnv):
         **params: float,
     ):
         _check_choices(num_envs, threads, illegal_actions, render_mode)
-        self.environment = environment
-        self.num_envs = num_envs
-        self.params = environment.params(level, **params)
+        self.nominal_params = environment.params(level, **params)
+        self.environment, self.params = varied(environment, environment.preset(level, **params))
+        environment, self.num_envs = self.environment, num_envs
         self.render_mode = render_mode
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {
@@ -177,7 +178,7 @@ class BatchEnv(VectorEnv):
             return None
         from rlkit.viewing.canvas import draw_frame
 
-        return tuple(draw_frame(self.environment, state, self.params[0]) for state in self.states)
+        return tuple(draw_frame(self.environment, state, self.params_of(i)) for i, state in enumerate(self.states))
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads."""
@@ -190,6 +191,10 @@ class BatchEnv(VectorEnv):
     def num_slices(self) -> int:
         """Into how many slices, one a thread, the batch is cut."""
         return len(self._slices)
+
+    def params_of(self, copy: int) -> np.record:
+        """Return the params of the episode that a copy is in."""
+        return self.params[0] if self.environment.varied_rules is None else self.states[copy]["drawn"]
 
     @property
     def actions(self) -> np.ndarray:
