@@ -150,6 +150,7 @@ def _actions(
     masks = None if action_mask is None else action_mask[running]
     states = base_states(env.environment, env.states[running])
     situation = Situation(obs_rows(obs, running), masks, states, env.nominal_params[0])
+    actions = _any_actions(env.single_action_space, len(running), action_mask)
     actions[running] = decide(policy, situation, deterministic)
     return actions
 
