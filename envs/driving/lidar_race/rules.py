@@ -6,7 +6,7 @@ import numpy as np
 
 from envs.driving.lidar_race.car import clip, drive
 from envs.driving.lidar_race.track import MAX_POINTS, clear_track, copy_track, generate_track, is_off, locate
-from envs.driving.lidar_race.walls import NUM_DIRECTIONS, NUM_RAYS, scan_wall
+from envs.driving.lidar_race.walls import NUM_RAYS, scan
 from rlkit.engine.jit import jit
 from rlkit.engine.rng import integer, random_bits, uniform_between
 from rlkit.engine.state import params_dtype, state_dtype
@@ -30,7 +30,7 @@ STATE = state_dtype(
     laps=np.int32,  # completed
     lap_seconds=np.float64,  # s, from the start to the end of the last completed lap
     crashed=np.int8,
-    ranges=(np.float64, (NUM_DIRECTIONS,)),  # m; the first 36 are observed
+    ranges=(np.float64, (NUM_RAYS,)),  # m, from right to left
     # The track
     track=np.int64,  # its number
     num_points=np.int32,
@@ -87,14 +87,20 @@ PARAMS = params_dtype(
 def look(state, params):
     """Measure the lidar's ranges; return whether the car touches a wall."""
     most = float(params.max_range)
-    for ray in range(NUM_DIRECTIONS):
+    for ray in range(NUM_RAYS):
         state.ranges[ray] = most
-    n, x, y, heading = int(state.num_points), float(state.x), float(state.y), float(state.heading)
-    offset = float(params.lidar_offset)
-    half_length, half_width = 0.5 * float(params.car_length), 0.5 * float(params.car_width)
-    left = scan_wall(state.left_x, state.left_y, n, x, y, heading, offset, half_length, half_width, state.ranges)
-    right = scan_wall(state.right_x, state.right_y, n, x, y, heading, offset, half_length, half_width, state.ranges)
-    return left or right
+    n, gate, offset = int(state.num_points), int(state.segment), float(params.lidar_offset)
+    x, y, heading = float(state.x), float(state.y), float(state.heading)
+    length, width = 0.5 * float(params.car_length), 0.5 * float(params.car_width)
+    ahead = scan(
+        state.left_x, state.left_y, state.right_x, state.right_y, n, gate, 1, x, y, heading, offset, length, width,
+        most, state.ranges,
+    )  # fmt: skip
+    behind = scan(
+        state.right_x, state.right_y, state.left_x, state.left_y, n, gate, -1, x, y, heading, offset, length, width,
+        most, state.ranges,
+    )  # fmt: skip
+    return ahead or behind
 
 
 @jit
