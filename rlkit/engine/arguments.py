@@ -1,0 +1,36 @@
+"""What `BatchEnv` is called with: checked, and put into one form."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+
+def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return the mode, also of its name or value in any spelling: "next_step", "NEXT_STEP", "NextStep"."""
+    for known in AutoresetMode:
+        if mode is known or (isinstance(mode, str) and mode.lower().replace("_", "") == known.value.lower()):
+            return known
+    raise ValueError(f"autoreset_mode={mode!r} must be 'next_step', 'same_step' or 'disabled'")
+
+
+def check_choices(num_envs: int, threads: int, illegal_actions: str, render_mode: str | None) -> None:
+    """Raise ValueError if one of them is none that there is."""
+    if num_envs < 1:
+        raise ValueError(f"num_envs={num_envs} must be at least 1")
+    if threads < 1:
+        raise ValueError(f"threads={threads} must be at least 1")
+    if illegal_actions not in ("lose", "raise"):
+        raise ValueError(f"illegal_actions={illegal_actions!r} must be 'lose' or 'raise'")
+    if render_mode not in (None, "rgb_array"):
+        raise ValueError(f"render_mode={render_mode!r} must be None or 'rgb_array'; to watch live use `rlkit watch`")
+
+
+def reset_mask_of(options: dict[str, Any] | None, num_envs: int) -> np.ndarray:
+    """Return which copies `reset(options=…)` means [N]: all, or those of its "reset_mask"."""
+    if not options or "reset_mask" not in options:
+        return np.ones(num_envs, np.bool_)
+    where = options["reset_mask"]
+    if not isinstance(where, np.ndarray) or where.dtype != np.bool_ or where.shape != (num_envs,) or not where.any():
+        raise ValueError(f"options['reset_mask'] must be a bool array of shape ({num_envs},) with a True in it")
+    return where.copy()  # contiguous and writable: of the type that is compiled
