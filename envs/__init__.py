@@ -18,6 +18,7 @@ ENVIRONMENTS = {
     "rlkit/Battery-v0": "envs.allocation.battery",
     "rlkit/Quadrotor2D-v0": "envs.robotics.quadrotor_2d",
     "rlkit/NavLidar-v0": "envs.robotics.nav_lidar",
+    "rlkit/LidarRace-v0": "envs.driving.lidar_race",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
