@@ -15,6 +15,7 @@ from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
+from rlkit.engine.physics import simulation_of
 from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
 from rlkit.environment import Environment
@@ -118,6 +119,7 @@ class BatchEnv(VectorEnv):
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
         self._slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self._pool = ThreadPoolExecutor(num_slices) if num_slices > 1 else None
+        self.simulation = simulation_of(environment.rules, self.states, self.params, threads)
         with compiling(self.kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
             self._warm_up()
 
@@ -143,6 +145,7 @@ class BatchEnv(VectorEnv):
         for array in (self._rewards, self._terminated, self._truncated):
             array[where] = 0
         self._is_reset = True
+        self._complete_new_episodes()
         if self.opponent is not None:
             self._fresh[:] = True
             waiting = self._run(kernel.awaiting_opponent, self.states, self.episodes, where, self._waiting)
@@ -258,7 +261,17 @@ class BatchEnv(VectorEnv):
         )  # fmt: skip
 
     def _step_alone(self) -> int:
-        return sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        if self.simulation is not None:
+            self._run(self.kernels.control_copies, *self._core, self.episodes, self._check.actions)
+            self.simulation.advance()
+        num_done = sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        self._complete_new_episodes()
+        return num_done
+
+    def _complete_new_episodes(self) -> None:
+        """Let the physics complete states that the rules have just reset, and observe them anew."""
+        if self.simulation is not None and self.simulation.begin():
+            self._run(self.kernels.observe_copies, *self._core, self._obs, self._masks)
 
     def _step_against_opponent(self) -> int:
         kernel, core, turn = self.kernels, self._core, (self._waiting, self._fresh)
@@ -355,6 +368,8 @@ class BatchEnv(VectorEnv):
         kernel.seed_copies(states, episodes, flags, np.zeros(0, np.uint64), True)
         kernel.reset_copies(*core, episodes, flags, obs, masks)
         kernel.observe_copies(*core, obs, masks)
+        if self.simulation is not None:
+            kernel.control_copies(*core, episodes, actions)
         if self.opponent is None:
             kernel.step_copies(
                 *core, episodes, actions, flags, self._mode, *self._limits, obs, masks, *results, *finals
