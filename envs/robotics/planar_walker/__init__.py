@@ -29,8 +29,8 @@ Metrics
     distance); 100 at most, and where the walker got nowhere).
 
 Yardstick
-    Two controllers that do not learn: a constant action, the floor, and a gait of two sinusoids. Neither is near what
-    is possible; the docstring of yardstick.py quotes a published learning curve of Walker2d.
+    Standing still by joint springs, which collects healthy_reward and no more: a floor for walkers, not an optimum. The
+    docstring of yardstick.py says what published learners reach on Gymnasium's body.
 
 Source
     Gymnasium's Walker2d-v5 for the task; the body is our own.

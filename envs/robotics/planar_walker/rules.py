@@ -114,4 +114,4 @@ def metrics(state, params, out):
     out[0] = distance / seconds
     out[1] = state.has_fallen
     weight = MASS * float(params.mass_scale) * GRAVITY
-    out[2] = min(MAX_COST, float(state.work) / (weight * max(distance, 1e-9)))
+    out[2] = min(MAX_COST, float(state.work) / (weight * distance)) if distance > 0.0 else MAX_COST
