@@ -17,6 +17,7 @@ ENVIRONMENTS = {
     "rlkit/ClusterSched-v0": "envs.allocation.cluster_sched",
     "rlkit/Battery-v0": "envs.allocation.battery",
     "rlkit/PlanarWalker-v0": "envs.robotics.planar_walker",
+    "rlkit/ArmReach-v0": "envs.robotics.arm_reach",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

@@ -51,7 +51,7 @@ class Physics:
             MissingExtraError: MuJoCo is not installed.
         """
         mujoco = _mujoco()
-        model = mujoco.MjModel.from_xml_string(self.path.read_text(encoding="utf-8"))
+        model = mujoco.MjModel.from_xml_path(str(self.path))
         if self.configure is not None:
             self.configure(model, params)
             mujoco.mj_setConst(model, mujoco.MjData(model))
@@ -108,7 +108,7 @@ class Simulation:
         self._seen: np.ndarray | None = None  # params that the copies' models have; None: one model for all
         if len(params) > 1:
             self._expanded = {name: self.batch.expand(name) for name in physics.configured}
-            self._nominal = mujoco.MjModel.from_xml_string(physics.path.read_text(encoding="utf-8"))
+            self._nominal = mujoco.MjModel.from_xml_path(str(physics.path))
             self._seen = np.zeros_like(np.asarray(params))
 
     def advance(self) -> None:
