@@ -18,6 +18,7 @@ ENVIRONMENTS = {
     "rlkit/Battery-v0": "envs.allocation.battery",
     "rlkit/PlanarWalker-v0": "envs.robotics.planar_walker",
     "rlkit/ArmReach-v0": "envs.robotics.arm_reach",
+    "rlkit/ArmPush-v0": "envs.robotics.arm_push",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
