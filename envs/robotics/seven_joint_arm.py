@@ -70,7 +70,7 @@ class Kinematics:
 
 
 def joint_speeds(jacobian: np.ndarray, velocity: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Return the speeds [B, 7] that give the tip (and the hand's rotation) `velocity` [B, K] by `jacobian` [B, K, 7]."""
+    """Return the joints' speeds [B, 7] for `velocity` [B, K] of the tip (and the hand), by `jacobian` [B, K, 7]."""
     transposed = jacobian.transpose(0, 2, 1)
     gram = jacobian @ transposed + DAMPING**2 * np.eye(jacobian.shape[1])
     inverse = transposed @ np.linalg.inv(gram)  # [B, 7, K]

@@ -83,7 +83,7 @@ class Simulation:
     Args:
         physics: what is simulated.
         states: the batch's live state records [N].
-        params: records [1], the same for all copies, or [N].
+        params: the record [1] of all copies; where a level draws params, these are in the states.
         threads: that step the copies.
 
     Raises:
@@ -94,8 +94,9 @@ class Simulation:
     def __init__(self, physics: Physics, states: np.ndarray, params: np.ndarray, threads: int):
         mujoco = _mujoco()
         batch_module = import_extra("mujoco.batch", "mujoco", "a robot moved by MuJoCo needs mujoco-core 4")
-        self.physics, self._states, self._params = physics, states, params
-        self.model = physics.model(params[0])
+        self.physics, self._states = physics, states
+        is_drawn = "drawn_words" in (states.dtype.names or ())
+        self.model = physics.model(params[0]["drawn"] if is_drawn else params[0])
         # persistent: a step then goes on from the kinematics that the last one ended with
         self.batch = batch_module.Batch(self.model, len(states), min(threads, len(states)), persistent=True)
         names = [name for name in states.dtype.names or () if name in batch_module.DATA_FIELDS]
@@ -105,11 +106,11 @@ class Simulation:
         self._zeroed = [name for name in _ZEROED if name in names]
         has_outputs = len(names) > len(self._inward)
         self._stage = int(mujoco.mjtStage.mjSTAGE_VEL) if has_outputs else 0  # what the outputs are computed by
-        self._seen: np.ndarray | None = None  # params that the copies' models have; None: one model for all
-        if len(params) > 1:
+        self._seen: np.ndarray | None = None  # drawn params that the copies' models have; None: one model for all
+        if is_drawn:
             self._expanded = {name: self.batch.expand(name) for name in physics.configured}
             self._nominal = mujoco.MjModel.from_xml_path(str(physics.path))
-            self._seen = np.zeros_like(np.asarray(params))
+            self._seen = np.zeros_like(states["drawn_words"])
 
     def advance(self) -> None:
         """Move every copy on for one step of the environment."""
@@ -118,11 +119,8 @@ class Simulation:
         self.batch.step(nstep=self.physics.num_substeps, stage=self._stage)
         self._pull(slice(None))
 
-    def begin(self) -> bool:
-        """Complete the states whose episode has just begun; return whether there were any."""
-        fresh = np.flatnonzero(self._states["num_steps"] == 0)
-        if not fresh.size:
-            return False
+    def begin(self, fresh: np.ndarray) -> None:
+        """Complete the states of the copies `fresh` (indices), which the rules have just reset."""
         for name in self._zeroed:
             self._states[name][fresh] = 0.0
         if self._stage:
@@ -130,7 +128,6 @@ class Simulation:
             self._push(fresh)
             self.batch.forward(fresh, self._stage)
             self._pull(fresh)
-        return True
 
     def _push(self, where: slice | np.ndarray) -> None:
         for name in self._inward:
@@ -141,20 +138,20 @@ class Simulation:
             self._states[name][where] = values[where]
 
     def _configure(self) -> None:
-        """Give copies whose params have changed the model that belongs to them."""
+        """Give copies that have drawn other params the model that belongs to them."""
         if self._seen is None or self.physics.configure is None:
             return
-        params = np.asarray(self._params)
-        changed = np.flatnonzero(params != self._seen)
+        drawn = self._states["drawn_words"]
+        changed = np.flatnonzero((drawn != self._seen).any(axis=1))
         if not changed.size:
             return
         for i in changed:
             model = copy(self._nominal)
-            self.physics.configure(model, self._params[i])
+            self.physics.configure(model, self._states[i]["drawn"])
             for name, values in self._expanded.items():
                 values[i] = getattr(model, name)
         self.batch.set_const(changed)
-        self._seen[changed] = params[changed]
+        self._seen[changed] = drawn[changed]
 
 
 def simulation_of(rules: Any, states: np.ndarray, params: np.ndarray, threads: int) -> Simulation | None:

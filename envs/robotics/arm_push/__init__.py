@@ -37,6 +37,7 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -45,12 +46,31 @@ ENVIRONMENT = Environment(
     observation_space=spaces.Box(-np.inf, np.inf, (32,)),
     action_space=spaces.Box(-1.0, 1.0, (7,)),
     max_steps=50,
+    goal_size=3,
     metrics=("is_success", "final_error"),
     levels={
         "standard": {},
         "easy": {"goal_spread": 0.08},
         "sparse": {"is_dense": 0},
         "hard": {"friction": 0.2, "cube_mass": 0.4, "servo_scale": 0.5},
+        "randomized": {
+            "mass_scale": Range(0.7, 1.5),
+            "damping_scale": Range(0.5, 3.0, "log_uniform"),
+            "servo_scale": Range(0.4, 1.5, "log_uniform"),
+            "cube_mass": Range(0.08, 0.4, "log_uniform", unit="kg"),
+            "friction": Range(0.2, 0.7),
+            "action_delay": Range(0, 2, unit="steps"),
+            "obs_noise": Range(0.0, 0.003),
+        },
+        "hidden": {
+            "mass_scale": 1.25,
+            "damping_scale": 2.0,
+            "servo_scale": 0.7,
+            "cube_mass": 0.22,
+            "friction": 0.3,
+            "action_delay": 1,
+            "obs_noise": 0.002,
+        },
     },
     frame_seconds=0.04,
 )

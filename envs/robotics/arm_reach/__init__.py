@@ -34,6 +34,7 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -42,12 +43,27 @@ ENVIRONMENT = Environment(
     observation_space=spaces.Box(-np.inf, np.inf, (20,)),
     action_space=spaces.Box(-1.0, 1.0, (7,)),
     max_steps=50,
+    goal_size=3,
     metrics=("is_success", "final_error"),
     levels={
         "standard": {},
         "easy": {"goal_spread": 0.5},
         "sparse": {"is_dense": 0},
         "hard": {"mass_scale": 1.5, "servo_scale": 0.5, "success_distance": 0.02},
+        "randomized": {
+            "mass_scale": Range(0.7, 1.5),
+            "damping_scale": Range(0.5, 3.0, "log_uniform"),
+            "servo_scale": Range(0.4, 1.5, "log_uniform"),
+            "action_delay": Range(0, 2, unit="steps"),
+            "obs_noise": Range(0.0, 0.01),
+        },
+        "hidden": {
+            "mass_scale": 1.25,
+            "damping_scale": 2.0,
+            "servo_scale": 0.7,
+            "action_delay": 1,
+            "obs_noise": 0.005,
+        },
     },
     frame_seconds=0.04,
 )

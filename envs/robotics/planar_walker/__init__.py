@@ -39,6 +39,7 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -52,6 +53,22 @@ ENVIRONMENT = Environment(
         "standard": {},
         "easy": {"max_pitch": 1.5, "min_height": 0.6},
         "hard": {"friction_scale": 0.6, "mass_scale": 1.2, "motor_scale": 0.8},
+        "randomized": {
+            "mass_scale": Range(0.8, 1.25),
+            "friction_scale": Range(0.6, 1.2),
+            "motor_scale": Range(0.8, 1.1),
+            "damping_scale": Range(0.5, 2.0, "log_uniform"),
+            "action_delay": Range(0, 2, unit="steps"),
+            "obs_noise": Range(0.0, 0.02),
+        },
+        "hidden": {
+            "mass_scale": 1.1,
+            "friction_scale": 0.8,
+            "motor_scale": 0.9,
+            "damping_scale": 1.4,
+            "action_delay": 1,
+            "obs_noise": 0.01,
+        },
     },
     frame_seconds=0.008,
 )
