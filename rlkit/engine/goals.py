@@ -30,7 +30,7 @@ def goal_space(space: spaces.Space, goal_size: int) -> spaces.Dict:
             f"{2 * goal_size} numbers, not {space}"
         )
     low, high = split(space.low, goal_size), split(space.high, goal_size)
-    boxes = [(name, spaces.Box(low[name], high[name], dtype=space.dtype)) for name in PARTS]  # type: ignore[arg-type]
+    boxes = [(name, spaces.Box(low[name], high[name], dtype=space.dtype)) for name in PARTS]
     return spaces.Dict(OrderedDict(boxes))  # a plain dict would be sorted by name
 
 
