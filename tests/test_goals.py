@@ -69,7 +69,7 @@ def test_compute_reward_takes_any_leading_shape(point):
     with pytest.raises(ValueError, match=r"must have one shape \[..., 2\]"):
         env.compute_reward(reached[..., :1], wanted, {})
     with pytest.raises(ValueError, match="cartpole is no goal environment"):
-        rlkit.make("cartpole").compute_reward(reached, wanted, {})
+        rlkit.make_batch("cartpole", 1).compute_reward(reached, wanted, {})
 
 
 def test_the_step_pays_what_compute_reward_says(point):

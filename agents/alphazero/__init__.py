@@ -111,6 +111,7 @@ class Learner:
 
     def __init__(self, environment: Any, config: Config, seed: int):
         _check(environment)
+        training.check_unvaried(environment, config)
         self.environment, self.config = environment, config
         self.options = {"level": config.level, **config.params}
         games_of_two = {"opponent": "self"} if environment.num_players == 2 else {}

@@ -94,6 +94,7 @@ def _recipe(name: str, agent_name: str | None) -> tuple[Any, str, Any, Any]:
 
 
 def _begin(name: str, options: Any, flags: list[str]) -> int:
+    from rlkit.engine.variation import varied
     from rlkit.run import Run
 
     environment, agent_name, agent, recipe = _recipe(name, options.agent)
@@ -101,7 +102,8 @@ def _begin(name: str, options: Any, flags: list[str]) -> int:
     seed = options.seed or 0
     settings = dataclasses.asdict(config)
     if hasattr(environment, "rules"):
-        environment.params(**environment_options(settings))  # a wrong one is told before there is a folder
+        preset = environment.preset(**environment_options(settings))
+        varied(environment, preset)  # what is wrong is told before there is a folder
     run = Run.create(environment.name, agent_name, settings, seed, root=options.runs or "runs")
     changes = [
         f"{field.name}={value}"

@@ -56,12 +56,12 @@ class GoalRewards:
     """
 
     def __init__(self, environment: Environment, params: np.ndarray):
-        if not environment.goal_size or not hasattr(environment.rules, "goal_reward"):
+        if not environment.goal_size or not hasattr(environment.base_rules, "goal_reward"):
             raise ValueError(
                 f"{environment.name} is no goal environment: it needs goal_size, and goal_reward in its rules"
             )
         self._size, self._params = environment.goal_size, params
-        self._kernel = bind(goal_kernels, environment.rules).rewards_of_goals
+        self._kernel = bind(goal_kernels, environment.base_rules).rewards_of_goals
 
     def __call__(self, achieved: Any, desired: Any) -> Any:
         """Return a float for one goal, float64 [...] for goals [..., K].
