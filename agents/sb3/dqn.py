@@ -26,9 +26,7 @@ class Config:
     minibatch_size: int = 128  # transitions a gradient step
     buffer_size: int = 100_000  # transitions that replay holds
     learning_starts: int = 5_000  # transitions of random play before the first update
-    hindsight_goals: int = (
-        4  # goal environments: goals in hindsight for each real one (HER); 0: none, flat observations
-    )
+    hindsight_goals: int = 4  # goal environments: hindsight for each real goal (HER); 0: none, flat obs
     learning_rate: float = 5e-4  # Adam's
     learning_rate_schedule: Literal["constant", "linear"] = "constant"  # linear: falls to 0 at total_steps
     gamma: float = 0.99  # discount a step
@@ -60,7 +58,7 @@ class Config:
 
 def make_model(environment: Any, config: Config, env: Any, seed: int) -> DQN:
     """Return SB3's DQN as a config describes it."""
-    parts.check(environment, "sb3-dqn", env.action_space, (spaces.Discrete,))
+    parts.check_actions("sb3-dqn", env.action_space, spaces.Discrete)
     return DQN(
         POLICIES[isinstance(env.observation_space, spaces.Dict)], env, seed=seed, device=config.device,
         gradient_steps=config.gradient_steps, train_freq=config.train_frequency, batch_size=config.minibatch_size,

@@ -18,11 +18,8 @@ REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "t
 ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "silu": torch.nn.SiLU}
 
 
-def check(environment: Any, name: str, action_space: spaces.Space, kinds: tuple[type, ...]) -> None:
-    """Raise ValueError if SB3 cannot learn in an environment with these actions."""
-    if environment.num_players == 2 or environment.has_action_mask:
-        what = "is a game of two" if environment.num_players == 2 else "has action masks"
-        raise ValueError(f"{environment.name} {what}, which SB3 knows nothing of: use --agent ppo or dqn")
+def check_actions(name: str, action_space: spaces.Space, *kinds: type) -> None:
+    """Raise ValueError if an agent cannot choose such actions."""
     if not isinstance(action_space, kinds):
         known = " or ".join(kind.__name__ for kind in kinds)
         raise ValueError(f"{name} needs actions of kind {known}, not {action_space}: choose another --agent")
@@ -73,10 +70,12 @@ def part_name(name: str) -> str:
 
 
 def optimizer_tensors(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors in the state dict of an optimiser."""
     return {f"{i}/{key}": value for i, values in state["state"].items() for key, value in values.items()}
 
 
 def optimizer_state(tensors: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return what `optimizer_tensors` took apart."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         i, key = name.split("/")
@@ -97,6 +96,7 @@ def _replay_arrays(buffer: Any) -> dict[str, np.ndarray]:
 
 
 def replay_tensors(buffer: Any) -> dict[str, np.ndarray]:
+    """Return the filled rows of SB3's replay."""
     rows = buffer.buffer_size if buffer.full else buffer.pos
     tensors = {name: array[:rows] for name, array in _replay_arrays(buffer).items()}
     if hasattr(buffer, "_current_ep_start"):
@@ -105,6 +105,7 @@ def replay_tensors(buffer: Any) -> dict[str, np.ndarray]:
 
 
 def restore_replay(buffer: Any, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Take back what `replay_tensors` gave."""
     for name, array in _replay_arrays(buffer).items():
         array[: len(tensors[name])] = tensors[name]
     if "_current_ep_start" in tensors:

@@ -57,7 +57,7 @@ class Config:
 
 def make_model(environment: Any, config: Config, env: Any, seed: int) -> PPO:
     """Return SB3's PPO as a config describes it."""
-    parts.check(environment, "sb3-ppo", env.action_space, (spaces.Discrete, spaces.MultiDiscrete, spaces.Box))
+    parts.check_actions("sb3-ppo", env.action_space, spaces.Discrete, spaces.MultiDiscrete, spaces.Box)
     return PPO(
         POLICIES[isinstance(env.observation_space, spaces.Dict)], env, seed=seed, device=config.device,
         n_steps=config.num_steps, batch_size=config.minibatch_size, n_epochs=config.num_epochs,

@@ -26,9 +26,7 @@ class Config:
     minibatch_size: int = 256  # transitions a gradient step
     buffer_size: int = 200_000  # transitions that replay holds
     learning_starts: int = 1_000  # transitions of random play before the first update
-    hindsight_goals: int = (
-        4  # goal environments: goals in hindsight for each real one (HER); 0: none, flat observations
-    )
+    hindsight_goals: int = 4  # goal environments: hindsight for each real goal (HER); 0: none, flat obs
     learning_rate: float = 1e-3  # Adam's
     learning_rate_schedule: Literal["constant", "linear"] = "constant"  # linear: falls to 0 at total_steps
     gamma: float = 0.99  # discount a step
@@ -56,7 +54,7 @@ class Config:
 
 def make_model(environment: Any, config: Config, env: Any, seed: int) -> SAC:
     """Return SB3's SAC as a config describes it."""
-    parts.check(environment, "sb3-sac", env.action_space, (spaces.Box,))
+    parts.check_actions("sb3-sac", env.action_space, spaces.Box)
     return SAC(
         POLICIES[isinstance(env.observation_space, spaces.Dict)], env, seed=seed, device=config.device,
         gradient_steps=config.gradient_steps, train_freq=config.train_frequency, batch_size=config.minibatch_size,

@@ -59,7 +59,7 @@ class BatchVecEnv(VecEnv):
         obs, rewards, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
-        for i in np.flatnonzero(done):
+        for i in np.flatnonzero(done).tolist():
             infos[i] = {
                 "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
                 "terminal_observation": obs_rows(info["final_obs"], i),
