@@ -5,3 +5,5 @@ AGENTS = {
     "alphazero": "agents.alphazero",
     "dqn": "agents.dqn",
 }
+
+PLANNERS = {"mpc": "agents.mpc"}  # act by the rules alone: there is nothing to train
