@@ -9,3 +9,5 @@ AGENTS = {
     "sb3-sac": "agents.sb3.sac",
     "sb3-td3": "agents.sb3.td3",
 }
+
+PLANNERS = {"mpc": "agents.mpc"}  # act by the rules alone: there is nothing to train

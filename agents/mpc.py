@@ -42,7 +42,7 @@ class Config:
 
     method: Literal["cem", "mppi"] = "cem"  # elites count alike, or all by their returns
     num_samples: int = 128  # sequences a round
-    horizon: int = 40  # steps of a sequence
+    horizon: int = 50  # steps of a sequence
     num_iterations: int = 4  # rounds a decision
     num_scenarios: int = 8  # streams of dice, where there is chance
     gamma: float | None = None  # discount a step; None: that of the value's policy, without one 1
@@ -50,7 +50,7 @@ class Config:
     kept_share: float = 0.3  # of the elites, which take part in the next round and the next decision
     momentum: float = 0.1  # weight of the distribution before, when a new one is made
     noise_exponent: float = 2.0  # Box: the noise's power is 1 / frequency^this: 0 is white, 2 wanders
-    noise_scale: float = 0.5  # Box: deviation at first, of half the action's range
+    noise_scale: float = 1.0  # Box: deviation at first, of half the action's range
     restart_share: float = 0.5  # Discrete: a decision begins with the last one's plan, so much of it made even
     temperature: float = 0.1  # mppi: a sequence so many deviations below the best has 1/e of its weight
 
@@ -88,14 +88,15 @@ class Gaussian:
 
     def __init__(self, space: spaces.Box, config: Config):
         self.shape, self.dtype = (config.horizon, *space.shape), space.dtype
-        self._low, self._high = space.low.astype(np.float64), space.high.astype(np.float64)
-        self._widths = config.noise_scale * (self._high - self._low) / 2
+        self._range = low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        self._middle, self._widths = (low + high) / 2, config.noise_scale * (high - low) / 2
         self._colour = coloured(config.horizon, config.noise_exponent)
-        self._config = config
+        self._noise = np.zeros(config.horizon)
+        self._is_mppi = config.method == "mppi"
 
     def begin(self, count: int) -> np.ndarray:
         """Return centres [N, H, D] of which nothing is known: the middle of the range."""
-        return np.zeros((count, *self.shape)) + (self._low + self._high) / 2
+        return np.zeros((count, *self.shape)) + self._middle
 
     def shifted(self, centre: np.ndarray) -> np.ndarray:
         """Return where to begin a step later: each step takes the next one's centre, the last one stays."""
@@ -107,19 +108,19 @@ class Gaussian:
 
     def draw(self, kernels: Any, samplers: Any, centre: Any, spread: Any, num_kept: Any, actions: Any) -> None:
         """Fill `actions` [N, S, H, D] but the first `num_kept` [N]."""
-        kernels.draw_box(samplers, centre, spread, self._low, self._high, self._colour, num_kept, actions)
+        kernels.draw_box(samplers, centre, spread, *self._range, self._colour, self._noise, num_kept, actions)
 
     def fit(self, weights: np.ndarray, actions: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (means, deviations) [N, H, D] of `actions` [N, S, H, D] by `weights` [N, S]; MPPI's stay."""
         weights = weights[:, :, None, None]
         centre = (weights * actions).sum(axis=1)
-        if self._config.method == "mppi":
+        if self._is_mppi:
             return centre, spread
         return centre, np.sqrt((weights * np.square(actions - centre[:, None])).sum(axis=1))
 
     def likeliest(self, centre: np.ndarray) -> np.ndarray:
         """Return the sequences [N, H, D] in the middle."""
-        return np.clip(centre, self._low, self._high).astype(self.dtype)
+        return np.clip(centre, *self._range).astype(self.dtype)
 
 
 class Categorical:
@@ -255,7 +256,7 @@ class Controller:
             if iteration == config.num_iterations - 1:
                 actions[:, -1] = sequences.likeliest(centre)
             returns = self._play(states, actions, dice, samplers, centre)
-            order = np.argsort(-returns, axis=1, kind="stable")
+            order = best_first(returns)
             fitted, fitted_spread = sequences.fit(self._weights(returns, order), actions, spread)
             centre = config.momentum * centre + (1 - config.momentum) * fitted
             spread = config.momentum * spread + (1 - config.momentum) * fitted_spread
@@ -271,9 +272,9 @@ class Controller:
             unit = config.temperature * returns.std(axis=1, keepdims=True) + 1e-300
             weights = np.exp((returns - returns.max(axis=1, keepdims=True)) / unit)
             return weights / weights.sum(axis=1, keepdims=True)
-        weights = np.zeros_like(returns)
-        np.put_along_axis(weights, order[:, : config.num_elites], 1 / config.num_elites, axis=1)
-        return weights
+        threshold = np.take_along_axis(returns, order[:, config.num_elites - 1, None], 1)
+        is_elite = returns >= threshold  # with all that are as good as the last
+        return is_elite / is_elite.sum(axis=1, keepdims=True)
 
     def _play(
         self, states: np.ndarray, actions: np.ndarray, dice: np.ndarray, samplers: np.ndarray, centre: np.ndarray
@@ -338,6 +339,14 @@ def coloured(horizon: int, exponent: float) -> np.ndarray:
     scales = frequencies ** (-exponent / 2)
     matrix = np.fft.irfft(np.fft.rfft(np.eye(horizon), axis=0) * scales[:, None], horizon, axis=0)
     return matrix / np.sqrt(np.square(matrix).sum(axis=1, keepdims=True))
+
+
+def best_first(returns: np.ndarray) -> np.ndarray:
+    """Return the order of `returns` [N, S] from the best to the worst; of equal ones the later, so the newer, is first.
+
+    In the last round the last is the mean: of many that are equally good (all that keep a pole up) the one between.
+    """
+    return returns.shape[1] - 1 - np.argsort(-returns[:, ::-1], axis=1, kind="stable")
 
 
 def _rows(actions: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -5,9 +5,11 @@ streams (common random numbers), which are not those of the copy: a plan does no
 sequence draws no random number on the first stream there is no chance in it, and the other streams are not played.
 """
 
+import math
+
 from rlkit.engine.interface import action_mask, observe, step
 from rlkit.engine.jit import jit, jit_inline
-from rlkit.engine.rng import normal, random_bits, uniform
+from rlkit.engine.rng import random_bits, uniform
 
 
 @jit
@@ -19,22 +21,35 @@ def draw_dice(samplers, dice):
 
 
 @jit
-def draw_box(samplers, means, deviations, low, high, colour, num_kept, actions):
-    """Draw `actions` [N, S, H, D] within [`low`, `high`] around `means` [N, H, D], but the first `num_kept` [N] sequences.
+def draw_box(samplers, means, deviations, low, high, colour, noise, num_kept, actions):
+    """Draw `actions` [N, S, H, D] within [`low`, `high`] around `means` [N, H, D], but the first `num_kept` [N].
 
-    The noise of each component is `colour` [H, H] @ white noise, times `deviations` [N, H, D].
+    The noise of a component is `colour` [H, H], which is symmetric, @ white noise, times `deviations` [N, H, D].
+    `noise` [H] is room for it.
     """
-    horizon = actions.shape[2]
     for i in range(actions.shape[0]):
         for s in range(num_kept[i], actions.shape[1]):
-            actions[i, s] = means[i]
             for d in range(actions.shape[3]):
-                for k in range(horizon):
-                    white = normal(samplers[i])
-                    for t in range(horizon):
-                        actions[i, s, t, d] += deviations[i, t, d] * colour[t, k] * white
-                for t in range(horizon):
-                    actions[i, s, t, d] = min(max(actions[i, s, t, d], low[d]), high[d])
+                _draw_noise(samplers[i], colour, noise)
+                for t in range(actions.shape[2]):
+                    value = means[i, t, d] + deviations[i, t, d] * noise[t]
+                    actions[i, s, t, d] = min(max(value, low[d]), high[d])
+
+
+@jit
+def _draw_noise(sampler, colour, noise):
+    """Write coloured noise into `noise` [H]; the white is drawn in pairs (Box–Muller, of which both are kept)."""
+    horizon = noise.shape[0]
+    noise[:] = 0.0
+    for k in range(0, horizon, 2):
+        radius = math.sqrt(-2.0 * math.log(1.0 - uniform(sampler)))
+        angle = 2.0 * math.pi * uniform(sampler)
+        first, second = radius * math.cos(angle), radius * math.sin(angle)
+        if k + 1 == horizon:
+            second = 0.0
+        last = min(k + 1, horizon - 1)
+        for t in range(horizon):
+            noise[t] += first * colour[k, t] + second * colour[last, t]
 
 
 @jit
