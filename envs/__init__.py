@@ -17,6 +17,7 @@ ENVIRONMENTS = {
     "rlkit/ClusterSched-v0": "envs.allocation.cluster_sched",
     "rlkit/Battery-v0": "envs.allocation.battery",
     "rlkit/Quadrotor2D-v0": "envs.robotics.quadrotor_2d",
+    "rlkit/Reach2Link-v0": "envs.robotics.reach_2link",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
