@@ -3,6 +3,7 @@
 TO BE MEASURED
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -14,24 +15,32 @@ from rlkit.engine.bind import bind
 from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 
-RATES = (4.0, 6.0, 9.0, 13.0, 20.0, 30.0)  # 1/s
+RATES = (4.0, 8.0, 14.0, 28.0)  # 1/s, of either joint
 EXPLAIN_EPISODES = 200
 
 
+def ways(angles: np.ndarray, aims: np.ndarray) -> np.ndarray:
+    """Return the turns [B, 8, 2] from `angles` [B, 2] to `aims` [2 elbows, 2 joints, B], either way round."""
+    shorter = (aims.transpose(2, 0, 1) - angles[:, None] + np.pi) % (2 * np.pi) - np.pi  # [B, 2, 2]
+    longer = shorter - 2 * np.pi * np.where(shorter < 0, -1, 1)
+    shoulders, elbows = ([turns[..., joint] for turns in (shorter, longer)] for joint in (0, 1))
+    choices = [np.stack([shoulder, elbow], axis=-1) for shoulder in shoulders for elbow in elbows]
+    return np.concatenate(choices, axis=1)
+
+
 def controller(params: np.record, rates: tuple[float, ...] = RATES) -> FunctionPolicy:
-    """Return the controller for `params`, which chooses among the paces `rates` (1/s) and both bends of the elbow."""
+    """Return the controller for `params`, whose joints choose among the paces `rates` (1/s)."""
     kernel = bind(computed_torque).choose
     record = np.array([params]).view(np.recarray)
-    paces = np.array(rates)
+    paces = np.array(list(itertools.product(rates, repeat=2)))
 
     def control(obs: np.ndarray, action_mask: np.ndarray | None) -> np.ndarray:
         x = obs.astype(np.float64)
         angles = np.stack([np.arctan2(x[:, 1], x[:, 0]), np.arctan2(x[:, 3], x[:, 2])], axis=1)
-        aims = inverse_kinematics(x[:, 8], x[:, 9], params).transpose(2, 0, 1)  # [B, 2 elbows, 2 joints]
-        turns = (aims - angles[:, None] + np.pi) % (2 * np.pi) - np.pi  # the shorter way round
+        aims = angles[:, None] + ways(angles, inverse_kinematics(x[:, 8], x[:, 9], params))
         motions = np.hstack([angles, x[:, 4:6] / SPEED_SCALE])
         actions = np.zeros((len(x), 2), np.float32)
-        kernel(motions, np.ascontiguousarray(x[:, 8:10]), angles[:, None] + turns, paces, record, actions)
+        kernel(motions, np.ascontiguousarray(x[:, 8:10]), aims, paces, record, actions)
         return actions
 
     return FunctionPolicy(control, ENVIRONMENT.spaces(params)[0])
