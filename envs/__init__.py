@@ -22,6 +22,7 @@ ENVIRONMENTS = {
     "rlkit/PlanarWalker-v0": "envs.robotics.planar_walker",
     "rlkit/ArmReach-v0": "envs.robotics.arm_reach",
     "rlkit/ArmPush-v0": "envs.robotics.arm_push",
+    "rlkit/Reach2Link-v0": "envs.robotics.reach_2link",
 }
 
 register_with_gymnasium(ENVIRONMENTS)
