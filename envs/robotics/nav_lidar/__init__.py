@@ -49,8 +49,8 @@ ENVIRONMENT = Environment(
     metrics=("success", "collision", "spl", "clearance"),
     levels={
         "standard": {},
-        "easy": {"num_discs": 6, "num_boxes": 0},
-        "hard": {"num_discs": 16, "num_boxes": 4, "num_walls": 2},
+        "easy": {"num_discs": 6, "num_boxes": 0, "num_walls": 0},
+        "hard": {"num_discs": 14, "num_boxes": 4, "num_walls": 2},
     },
     frame_seconds=0.1,
 )

@@ -53,9 +53,9 @@ STATE = state_dtype(
     trail=(np.float32, (MAX_STEPS + 1, 2)),  # m, where it was after each step: for drawings
 )
 PARAMS = params_dtype(
-    num_discs=12,  # at most 24
-    num_boxes=4,  # at most 8
-    num_walls=0,  # 0: one room; 1: two rooms; 2: four rooms
+    num_discs=8,  # at most 24
+    num_boxes=3,  # at most 8
+    num_walls=1,  # 0: one room; 1: two rooms; 2: four rooms
     door_width=1.4,  # m
     least_way=5.0,  # m, from start to goal as the crow flies
     robot_radius=0.2,  # m
