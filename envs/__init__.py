@@ -16,6 +16,7 @@ ENVIRONMENTS = {
     "rlkit/JobShop-v0": "envs.allocation.job_shop",
     "rlkit/ClusterSched-v0": "envs.allocation.cluster_sched",
     "rlkit/Battery-v0": "envs.allocation.battery",
+    "rlkit/Highway-v0": "envs.driving.highway",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

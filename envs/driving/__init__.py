@@ -1,0 +1,1 @@
+"""Driving: cars among cars, and cars against the clock."""

@@ -1,0 +1,96 @@
+"""Highway's yardstick: the ego as one of the drivers, and a short tree search on the true rules.
+
+`idm_mobil`, the reference, drives the ego by the models that drive the others, wanting 30 m/s: MOBIL chooses its lane,
+and of the three target speeds it takes the one nearest to where IDM would bring it in a second. It is what the field
+compares with, not an optimum. `tree_search` tries every sequence of three actions on a copy of the state, each followed
+by five seconds of doing nothing, and takes the first action of the best; it knows what every driver wants.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from envs.driving.highway import ENVIRONMENT, driver, rules, search
+from rlkit.engine.bind import bind, compiling
+from rlkit.engine.state import fork
+from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
+from rlkit.learning.policy import FunctionPolicy, Situation
+
+DEPTH = 3  # decisions
+SETTLE_STEPS = 5  # s
+EXPLAIN_EPISODES = 100
+SEED = 5  # of the forks
+
+
+class StatePolicy:
+    """Acts on the true states, by `plan(states [B], params [1]) -> actions [B]`."""
+
+    def __init__(self, params: np.record, plan: Any):
+        self._params = np.array(params).reshape(1).view(np.recarray)
+        self._plan = plan
+
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Refuse: observations do not hold what drivers want."""
+        raise ValueError("this driver reads the states: give it a Situation (act_in)")
+
+    def act_in(self, situation: Situation, deterministic: bool = True) -> np.ndarray:
+        """Return the actions [B] in a situation."""
+        return self._plan(np.ascontiguousarray(situation.states), self._params)
+
+
+def idm_mobil(params: np.record) -> StatePolicy:
+    """Return the ego driven by IDM and MOBIL."""
+    bound = bind(driver)
+
+    def plan(states: np.ndarray, params: np.ndarray) -> np.ndarray:
+        actions = np.zeros(len(states), np.int64)
+        with compiling(bound, "the drivers' models", "choose_actions"):
+            bound.choose_actions(states, params, actions)
+        return actions
+
+    return StatePolicy(params, plan)
+
+
+def tree_search(params: np.record, depth: int = DEPTH, settle_steps: int = SETTLE_STEPS) -> StatePolicy:
+    """Return the search over all sequences of `depth` decisions, each followed by `settle_steps` of doing nothing."""
+    bound = bind(search, rules)
+
+    def plan(states: np.ndarray, params: np.ndarray) -> np.ndarray:
+        actions, returns = np.zeros(len(states), np.int64), np.zeros(len(states))
+        # the rules draw nothing after the reset; should they ever, the search must not see tomorrow's dice
+        roots = fork(states, reseed=SEED)
+        stack = np.zeros(depth + 2, states.dtype)
+        with compiling(bound, f"the search in {ENVIRONMENT.id}", "best_actions"):
+            bound.best_actions(roots, params, depth, settle_steps, stack, actions, returns)
+        return actions
+
+    return StatePolicy(params, plan)
+
+
+def idle(params: np.record) -> FunctionPolicy:
+    """Return doing nothing: the ego stays in its lane at 25 m/s."""
+    return FunctionPolicy(lambda obs, mask: np.ones(len(obs), np.int64), ENVIRONMENT.spaces(params)[0])
+
+
+def explain(moves: str) -> dict[str, Any]:
+    """Return figures of the drivers and of random play on equal seeds.
+
+    Raises:
+        ValueError: `moves` is not empty.
+    """
+    refuse_moves(ENVIRONMENT, moves)
+    params = ENVIRONMENT.params()[0]
+    policies = {"idm_mobil": idm_mobil(params), "idle": idle(params), "random": random_policy(ENVIRONMENT)}
+    facts: dict[str, Any] = {"num_episodes": EXPLAIN_EPISODES}
+    for name, policy in policies.items():
+        episodes = run_episodes(ENVIRONMENT, policy, EXPLAIN_EPISODES, seed=0)
+        facts[name] = {"mean_return": mean_interval(episodes.returns).mean}
+        facts[name] |= {metric: float(values.mean()) for metric, values in episodes.metrics.items()}
+    return facts
+
+
+YARDSTICK = Yardstick(
+    reference="the ego driven by IDM and MOBIL through the five actions: the field's baseline, not an optimum",
+    policies={"idm_mobil": idm_mobil, "tree_search": tree_search, "idle": idle},
+    explain=explain,
+)
