@@ -37,21 +37,3 @@ def idm_acceleration(speed, inverse_desired, gap, lead_speed, min_gap, time_gap,
     share = speed * inverse_desired
     share *= share
     return max(-max_brake, max_accel * (1.0 - share * share - crowding * crowding))
-
-
-@jit
-def mobil_wants(own_gain, new_follower_loss, old_follower_gain, new_follower_accel, politeness, threshold, safe_brake):
-    """Return whether MOBIL changes lanes: safe for the new follower, and worth it (the symmetric rule).
-
-    Args:
-        own_gain: the driver's acceleration after the change less that before (m/s²).
-        new_follower_loss: acceleration of the car behind in the new lane before the change less that after.
-        old_follower_gain: acceleration of the car behind in the old lane after the change less that before.
-        new_follower_accel: acceleration of the new follower after the change.
-        politeness: p, weight of the others' accelerations beside one's own.
-        threshold: Δa, a smaller advantage is not worth a change (m/s²).
-        safe_brake: b_safe, nobody is made to brake harder (m/s²).
-    """
-    if new_follower_accel < -safe_brake:
-        return False
-    return own_gain + politeness * (old_follower_gain - new_follower_loss) > threshold

@@ -64,7 +64,7 @@ ENVIRONMENT = Environment(
     levels={
         "easy": {"lanes": 3, "cars": 20},
         "standard": {},
-        "hard": {"density": 1.6, "speed_spread": 3.0},
+        "hard": {"density": 1.6, "time_gap": 1.0, "desired_speed": 24.0, "speed_spread": 3.0},
     },
     frame_seconds=1.0,
 )  # fmt: skip

@@ -34,6 +34,7 @@ LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
 NUM_ROWS = 5  # of the observation: the ego and the four nearest
 SLOWEST, SPEED_STEP, NUM_SPEEDS = 20.0, 5.0, 3  # m/s: the ego's target speeds are 20, 25 and 30
 START_SPEED = 25.0  # m/s, of the ego
+START_GAP = 0.5  # s to the next car in the lane when the episode begins; a fuller lane is left to others
 SPEED_SECONDS = 0.6  # s, in which the ego would reach its target speed
 PERCEPTION = 200.0  # m ahead, and the scale of x
 BEHIND = 2.0 * LENGTH  # m behind that are seen
@@ -47,17 +48,19 @@ STATE = state_dtype(
     speed=(np.float64, MAX_CARS + 2),  # m/s
     heading=(np.float64, MAX_CARS + 2),  # rad, positive to the right
     accel=(np.float64, MAX_CARS + 2),  # m/s², of the last substep
+    gap=(np.float64, MAX_CARS + 2),  # m to the leader, from bumper to bumper, and …
+    lead_speed=(np.float64, MAX_CARS + 2),  # m/s, … the leader's speed when accelerations were last set
     inverse_desired=(np.float64, MAX_CARS + 2),  # s/m, 1 / the speed that the driver wants
     target=(np.int8, MAX_CARS + 2),  # lane that the car is in or heads for
     low=(np.int8, MAX_CARS + 2),  # first and …
     high=(np.int8, MAX_CARS + 2),  # … last lane that it touches or heads for
     is_changing=(np.int8, MAX_CARS + 2),  # not settled at the centre of its lane
     changed=(np.int32, MAX_CARS + 2),  # substep in which it last chose another lane
-    leader=(np.int32, MAX_CARS + 2),  # car ahead, or NOBODY
-    follower=(np.int32, MAX_CARS + 2),  # car behind, or NOBODY
-    order=(np.int32, MAX_CARS + 1),  # cars from front to back
-    rank=(np.int32, MAX_CARS + 1),  # place of each car in it
-    changing=(np.int32, MAX_CARS + 1),  # the first num_changing are the cars with is_changing
+    leader=(np.uint8, MAX_CARS + 2),  # car ahead, or NOBODY
+    follower=(np.uint8, MAX_CARS + 2),  # car behind, or NOBODY
+    order=(np.uint8, MAX_CARS + 1),  # cars from front to back
+    rank=(np.uint8, MAX_CARS + 1),  # place of each car in it
+    changing=(np.uint8, MAX_CARS + 1),  # the first num_changing are the cars with is_changing
     num_changing=np.int32,
     last=(np.int32, MAX_LANES),  # while linking: place of the last car seen in each lane
     is_linked=np.int8,  # leader and follower are up to date
@@ -101,7 +104,7 @@ def reset(state, params):
     lanes, num_cars = int(params.lanes), num_all(params)
     for i in range(MAX_CARS + 2):
         state.x[i], state.y[i], state.speed[i], state.heading[i], state.accel[i] = FAR_AWAY, 0.0, 0.0, 0.0, 0.0
-        state.inverse_desired[i] = 1.0
+        state.gap[i], state.lead_speed[i], state.inverse_desired[i] = FAR_AWAY, 0.0, 1.0
         state.target[i], state.low[i], state.high[i], state.is_changing[i] = 0, 0, 0, 0
         state.changed[i] = -CUT_IN_SUBSTEPS - 1
         state.leader[i], state.follower[i] = NOBODY, NOBODY
@@ -132,13 +135,31 @@ def _place_cars(state, params, lanes, num_cars):
             speed, spacing = wanted, 1.0 / float(params.density)
         gap = spacing * (12.0 + speed) * packing
         place += (3.0 * gap if i == EGO else 0.0) + gap * uniform_between(state, 0.9, 1.1)
-        if i != EGO:
-            place = max(place, float(state.x[i - 1]) + LENGTH + 1.0)
         lane = integer(state, 0, lanes)
+        if i != EGO:
+            place = max(place, float(state.x[i - 1]) + 1.0)
+            lane = _free_lane(state, lane, place, START_GAP * speed + LENGTH, lanes, i)
         state.x[i], state.y[i], state.speed[i] = place, LANE_WIDTH * lane, speed
         state.inverse_desired[i] = 1.0 / wanted
         state.target[i], state.low[i], state.high[i] = lane, lane, lane
         state.order[num_cars - 1 - i], state.rank[i] = i, num_cars - 1 - i
+
+
+@jit
+def _free_lane(state, lane, place, room, lanes, num_placed):
+    """Return `lane`, or where its last car is less than `room` (m) behind `place`, the next one with more room."""
+    for turn in range(lanes):
+        other = (lane + turn) % lanes
+        is_free = True
+        for i in range(num_placed - 1, -1, -1):
+            if place - float(state.x[i]) > room:
+                break
+            if int(state.target[i]) == other:
+                is_free = False
+                break
+        if is_free:
+            return other
+    return lane
 
 
 @jit

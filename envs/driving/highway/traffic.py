@@ -6,7 +6,7 @@ cars less than a car length apart cannot be in the same lane, and nobody passes 
 """
 
 from envs.driving.bicycle import bicycle_move, do_touch, keep_lane
-from envs.driving.idm import closing_weight, idm_acceleration, mobil_wants
+from envs.driving.idm import closing_weight, idm_acceleration
 from rlkit.engine.jit import jit
 
 MAX_CARS = 50  # beside the ego
@@ -70,30 +70,8 @@ def link_cars(state, num_cars):
 
 
 @jit
-def neighbours(state, i, lane, num_cars):
-    """Return (car ahead, car behind) of car i among those that touch or head for `lane`, or NOBODY."""
-    order, low, high = state.order, state.low, state.high
-    place = int(state.rank[i])
-    ahead, behind = NOBODY, NOBODY
-    for k in range(place - 1, -1, -1):
-        j = order[k]
-        if low[j] <= lane <= high[j]:
-            ahead = j
-            break
-    for k in range(place + 1, num_cars):
-        j = order[k]
-        if low[j] <= lane <= high[j]:
-            behind = j
-            break
-    return ahead, behind
-
-
-@jit
-def follow(state, params, i, ahead):
-    """Return the acceleration that car i would have behind car `ahead`, by IDM; 0 for NOBODY."""
-    if i == NOBODY:
-        return 0.0
-    weight = closing_weight(float(params.max_accel), float(params.comfort_brake))
+def follow(state, params, i, ahead, weight):
+    """Return the acceleration that car i would have behind car `ahead`, by IDM; `weight` is its `closing_weight`."""
     return idm_acceleration(
         state.speed[i], state.inverse_desired[i], state.x[ahead] - state.x[i] - LENGTH, state.speed[ahead],
         float(params.min_gap), float(params.time_gap), float(params.max_accel), weight, MAX_BRAKE,
@@ -101,46 +79,69 @@ def follow(state, params, i, ahead):
 
 
 @jit
-def lane_gain(state, params, i, lane, num_cars):
-    """Return the driver's gain of acceleration if car i changed into `lane` by MOBIL, −1 where it does not."""
-    ahead, behind = neighbours(state, i, lane, num_cars)
-    x = state.x
-    if x[ahead] - x[i] <= LENGTH or (behind != NOBODY and x[i] - x[behind] <= LENGTH):
+def driver_weight(params):
+    """Return the `closing_weight` of the drivers."""
+    return closing_weight(float(params.max_accel), float(params.comfort_brake))
+
+
+@jit
+def _gain_of_others(state, params, i, ahead, behind, weight):
+    """Return by how much the old follower gains and the new one loses if car i changes lanes, together (m/s²)."""
+    gain, old_ahead, old_behind = 0.0, int(state.leader[i]), int(state.follower[i])
+    if old_behind != NOBODY:
+        gain += follow(state, params, old_behind, old_ahead, weight) - follow(state, params, old_behind, i, weight)
+    if behind != NOBODY:
+        gain += follow(state, params, behind, i, weight) - follow(state, params, behind, ahead, weight)
+    return gain
+
+
+@jit
+def lane_merit(state, params, i, lane, own, weight, num_cars):
+    """Return MOBIL's advantage less its threshold if car i, now at acceleration `own`, changed into `lane`.
+
+    At most 0 where it does not want to. What cannot be worth it any more is not looked at further.
+    """
+    order, low, high, x = state.order, state.low, state.high, state.x
+    politeness, threshold = float(params.politeness), float(params.gain_threshold)
+    place = int(state.rank[i])
+    ahead = NOBODY
+    for k in range(place - 1, -1, -1):
+        j = order[k]
+        if low[j] <= lane <= high[j]:
+            ahead = int(j)
+            break
+    if x[ahead] - x[i] <= LENGTH:
         return -1.0
-    old_ahead, old_behind = int(state.leader[i]), int(state.follower[i])
-    gain = follow(state, params, i, ahead) - follow(state, params, i, old_ahead)
-    behind_before, behind_after = follow(state, params, behind, ahead), follow(state, params, behind, i)
-    old_gain = follow(state, params, old_behind, old_ahead) - follow(state, params, old_behind, i)
-    wants = mobil_wants(
-        gain, behind_before - behind_after, old_gain, behind_after,
-        float(params.politeness), float(params.gain_threshold), float(params.safe_brake),
-    )  # fmt: skip
-    # An advantage to others alone may be wanted, too; a small positive number then stands for it.
-    return max(gain, 1e-6) if wants else -1.0
+    merit = follow(state, params, i, ahead, weight) - own - threshold
+    if merit <= 0.0 and politeness <= 0.0:
+        return -1.0
+    behind = NOBODY
+    for k in range(place + 1, num_cars):
+        j = order[k]
+        if low[j] <= lane <= high[j]:
+            behind = int(j)
+            break
+    if behind != NOBODY and x[i] - x[behind] <= LENGTH:
+        return -1.0
+    if behind != NOBODY and follow(state, params, behind, i, weight) < -float(params.safe_brake):
+        return -1.0
+    if politeness > 0.0:
+        merit += politeness * _gain_of_others(state, params, i, ahead, behind, weight)
+    return merit
 
 
 @jit
 def best_lane(state, params, i, num_cars):
     """Return the lane that MOBIL chooses for car i, its own if none is better."""
-    lane = int(state.target[i])
-    best, best_gain = lane, 0.0
+    weight, lane = driver_weight(params), int(state.target[i])
+    own = follow(state, params, i, int(state.leader[i]), weight)
+    best, best_merit = lane, 0.0
     for other in (lane - 1, lane + 1):
         if 0 <= other < int(params.lanes):
-            gain = lane_gain(state, params, i, other, num_cars)
-            if gain > best_gain:
-                best, best_gain = other, gain
+            merit = lane_merit(state, params, i, other, own, weight, num_cars)
+            if merit > best_merit:
+                best, best_merit = other, merit
     return best
-
-
-@jit
-def can_gain(state, params, i):
-    """Return whether a change of lanes could be worth it: false for most cars, at the price of a few products."""
-    behind = int(state.follower[i])
-    max_accel, politeness = float(params.max_accel), float(params.politeness)
-    possible = follow(state, params, i, NOBODY) - state.accel[i]
-    if behind != NOBODY and politeness > 0.0:
-        possible += politeness * (max_accel + MAX_BRAKE)
-    return possible > float(params.gain_threshold)
 
 
 @jit
@@ -162,7 +163,7 @@ def head_for(state, i, lane):
 def decide_lanes(state, params, num_cars):
     """Let every fifteenth car think about its lane, another fifteenth in each substep: once a second each."""
     for i in range(1 + int(state.clock) % SUBSTEPS, num_cars, SUBSTEPS):
-        if not state.is_changing[i] and can_gain(state, params, i):
+        if not state.is_changing[i]:
             if not state.is_linked:
                 link_cars(state, num_cars)
             lane = best_lane(state, params, i, num_cars)
@@ -174,12 +175,16 @@ def decide_lanes(state, params, num_cars):
 def accelerate(state, params, num_cars):
     """Set every car's acceleration by IDM; the ego's own is set by its rules afterwards."""
     x, speed, accel, inverse, leader = state.x, state.speed, state.accel, state.inverse_desired, state.leader
+    gap, lead_speed = state.gap, state.lead_speed
     min_gap, time_gap, max_accel = float(params.min_gap), float(params.time_gap), float(params.max_accel)
-    weight = closing_weight(max_accel, float(params.comfort_brake))
-    for i in range(num_cars):
+    weight = driver_weight(params)
+    for i in range(num_cars):  # apart from the formula, so that the compiler can do several of those at once
         ahead = leader[i]
+        gap[i] = x[ahead] - x[i] - LENGTH
+        lead_speed[i] = speed[ahead]
+    for i in range(num_cars):
         accel[i] = idm_acceleration(
-            speed[i], inverse[i], x[ahead] - x[i] - LENGTH, speed[ahead], min_gap, time_gap, max_accel, weight, MAX_BRAKE
+            speed[i], inverse[i], gap[i], lead_speed[i], min_gap, time_gap, max_accel, weight, MAX_BRAKE
         )
 
 

@@ -3,7 +3,26 @@
 `idm_mobil`, the reference, drives the ego by the models that drive the others, wanting 30 m/s: MOBIL chooses its lane,
 and of the three target speeds it takes the one nearest to where IDM would bring it in a second. It is what the field
 compares with, not an optimum. `tree_search` tries every sequence of three actions on a copy of the state, each followed
-by five seconds of doing nothing, and takes the first action of the best; it knows what every driver wants.
+by five seconds of doing nothing, and takes the first action of the best; it knows what every driver wants. It drives
+as the reward asks: fast, never touching anybody, and uncomfortably close. `idle` keeps lane and speed.
+
+Means of episodes 0 to 999 (tree_search: 0 to 499, at `hard` 0 to 199), measured on 28 November 2026, before any agent
+was trained, by `run_episodes(ENVIRONMENT, policy, 1000, seed=0, level=…)`:
+
+    standard        return   collisions   m/s     time with TTC < 2 s   lane changes
+    tree_search     37.00    0.0 %        27.48   18.8 %                9.8
+    idm_mobil       30.52    0.1 %        22.48   0.04 %                1.4
+    idle            15.32    96.2 %       25.00   15.1 %                0
+    random          10.32    97.5 %       25.08   21.4 %                5.2
+    hard
+    tree_search     34.78    0.0 %        25.61   17.1 %                9.1
+    idm_mobil       30.62    0.0 %        22.55   0.0 %                 1.3
+    random           9.60    97.5 %       25.07   22.4 %                4.8
+    easy
+    idm_mobil       29.56    0.2 %        21.58   0.03 %                1.1
+
+How long IDM's acceleration is taken to last (HORIZON) was chosen for idm_mobil's best mean return on 1,000 other
+episodes: 1, 2, 3 and 4 s give 29.5, 30.3, 30.6 and 30.6, all with 0.3 % collisions.
 """
 
 from typing import Any
@@ -16,6 +35,7 @@ from rlkit.engine.state import fork
 from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy, Situation
 
+HORIZON = 4.0  # s, for which IDM's acceleration says which target speed the driver is after
 DEPTH = 3  # decisions
 SETTLE_STEPS = 5  # s
 EXPLAIN_EPISODES = 100
@@ -38,14 +58,14 @@ class StatePolicy:
         return self._plan(np.ascontiguousarray(situation.states), self._params)
 
 
-def idm_mobil(params: np.record) -> StatePolicy:
+def idm_mobil(params: np.record, horizon: float = HORIZON) -> StatePolicy:
     """Return the ego driven by IDM and MOBIL."""
     bound = bind(driver)
 
     def plan(states: np.ndarray, params: np.ndarray) -> np.ndarray:
         actions = np.zeros(len(states), np.int64)
         with compiling(bound, "the drivers' models", "choose_actions"):
-            bound.choose_actions(states, params, actions)
+            bound.choose_actions(states, params, horizon, actions)
         return actions
 
     return StatePolicy(params, plan)
