@@ -1,1 +1,1 @@
-"""Driving: cars among cars, and cars against the clock."""
+"""Driving: cars on the motorway and on the race track."""
