@@ -50,6 +50,7 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -65,6 +66,18 @@ ENVIRONMENT = Environment(
         "easy": {"lanes": 3, "cars": 20},
         "standard": {},
         "hard": {"density": 1.6, "time_gap": 1.0, "desired_speed": 24.0, "speed_spread": 3.0},
+        "randomized": {
+            "density": Range(0.7, 1.1),
+            "time_gap": Range(1.0, 2.0, unit="s"),
+            "desired_speed": Range(21.5, 25.0, unit="m/s"),
+            "speed_spread": Range(0.5, 3.0, unit="m/s"),
+            "politeness": Range(0.0, 0.5),
+        },
+        "hidden": {
+            "density": 1.05, "time_gap": 1.2, "desired_speed": 23.5, "speed_spread": 2.5, "politeness": 0.3,
+            "action_delay": 1, "obs_noise": 0.005,
+        },
     },
-    frame_seconds=1.0,
+    idle_action=1,
+    frame_seconds=0.5,
 )  # fmt: skip

@@ -50,12 +50,18 @@ class StatePolicy:
         self._plan = plan
 
     def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
-        """Refuse: observations do not hold what drivers want."""
-        raise ValueError("this driver reads the states: give it a Situation (act_in)")
+        """Return IDLE: by observations alone, which do not tell what drivers want, it only keeps lane and speed."""
+        return np.full(np.shape(obs)[:-2], rules.IDLE, np.int64)[()]
 
     def act_in(self, situation: Situation, deterministic: bool = True) -> np.ndarray:
         """Return the actions [B] in a situation."""
-        return self._plan(np.ascontiguousarray(situation.states), self._params)
+        states = np.ascontiguousarray(situation.states)
+        if states.dtype != rules.STATE:  # of a level that varies: it holds more
+            plain = np.zeros(states.shape, rules.STATE)
+            for name in rules.STATE.names:
+                plain[name] = states[name]
+            states = plain
+        return self._plan(states, self._params)
 
 
 def idm_mobil(params: np.record, horizon: float = HORIZON) -> StatePolicy:
