@@ -93,6 +93,6 @@ def _draw_figures(state, params, canvas, is_there):
     canvas.text(f"{distance:.1f} cm from the goal", 610, 30, 24, GREEN if is_there else TEXT, "right")
     reached = f"reached after {float(state.first_reach):.2f} s" if int(state.reached) else "not reached yet"
     canvas.text(reached, 320, 30, 18, GREEN if int(state.reached) else MUTED, "center")
-    torques = " and ".join(f"{float(torque):+.1f}" for torque in state.torques)
+    torques = " and ".join(f"{round(float(torque), 1) + 0.0:+.1f}" for torque in state.torques)
     text = f"torque {torques} N·m    work {float(state.energy):.1f} J"
     canvas.text(text.replace("-", "−"), 320, 680, 18, MUTED, "center")
