@@ -38,6 +38,7 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -51,6 +52,20 @@ ENVIRONMENT = Environment(
         "standard": {},
         "easy": {"num_discs": 6, "num_boxes": 0, "num_walls": 0},
         "hard": {"num_discs": 14, "num_boxes": 4, "num_walls": 2},
+        "randomized": {
+            "speed_gain": Range(0.8, 1.2),
+            "turn_gain": Range(0.7, 1.3),
+            "motor_lag": Range(0.1, 0.4, unit="s"),
+            "action_delay": Range(0, 2, unit="steps"),
+            "obs_noise": Range(0.0, 0.02),
+        },
+        "hidden": {
+            "speed_gain": 0.9,
+            "turn_gain": 1.2,
+            "motor_lag": 0.3,
+            "action_delay": 1,
+            "obs_noise": 0.01,
+        },
     },
     frame_seconds=0.1,
 )
