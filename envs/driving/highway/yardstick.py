@@ -58,7 +58,7 @@ class StatePolicy:
         states = np.ascontiguousarray(situation.states)
         if states.dtype != rules.STATE:  # of a level that varies: it holds more
             plain = np.zeros(states.shape, rules.STATE)
-            for name in rules.STATE.names:
+            for name in rules.STATE.names or ():
                 plain[name] = states[name]
             states = plain
         return self._plan(states, self._params)
@@ -106,7 +106,11 @@ def explain(moves: str) -> dict[str, Any]:
     """
     refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
-    policies = {"idm_mobil": idm_mobil(params), "idle": idle(params), "random": random_policy(ENVIRONMENT)}
+    policies: dict[str, Any] = {
+        "idm_mobil": idm_mobil(params),
+        "idle": idle(params),
+        "random": random_policy(ENVIRONMENT),
+    }
     facts: dict[str, Any] = {"num_episodes": EXPLAIN_EPISODES}
     for name, policy in policies.items():
         episodes = run_episodes(ENVIRONMENT, policy, EXPLAIN_EPISODES, seed=0)
