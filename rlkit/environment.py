@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlkit.engine.state import make_params
+from rlkit.engine.variation import nominal
 
 GTP_LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"  # of the columns; the Go Text Protocol has no I
 
@@ -82,14 +83,20 @@ class Environment:
         symmetries: a function of the params record that returns the `Symmetries`; None: only the identity.
         gtp: a function of the params record that returns the `Vertices`; None: there are no names for its actions,
             so that no engine can play it.
-        metrics: names of the figures that `metrics` of the rules writes at the end of an episode.
-        levels: named presets of params.
+        goal_size: K of a goal environment: observations are [observation …, achieved_goal (K), desired_goal (K)] in
+            one flat Box, and the rules have `goal_reward(achieved, desired, params)`; 0: it is none. `rlkit.make` gives
+            the parts as a Dict; whatever acts or learns inside rlkit gets the flat array (`flat_obs=True`).
+        metrics: names of the figures that `metrics` of the rules writes at the end of an episode; `is_success` is also
+            told as info["is_success"] then.
+        levels: named presets of params: numbers, or a `rlkit.engine.variation.Range` for what is drawn each episode.
         instance: a function that returns the params of a level that is not in `levels`, by the id of a published
             instance or the path of a file; it raises ValueError, in a sentence, where there is none. None: levels
             are all there is.
         illegal_reward: reward of a masked action, which ends the episode.
         solved_return: mean return at which people call the task solved, if there is such a convention.
         frame_seconds: seconds between frames when watched at normal speed.
+        idle_action: the Discrete action that does nothing: what is done before the first delayed one arrives.
+        varied_rules: set by `rlkit.engine.variation`: rules around those of rules.py.
     """
 
     package: str
@@ -100,12 +107,15 @@ class Environment:
     num_players: int = 1
     symmetries: Callable[[np.record], Symmetries] | None = None
     gtp: Callable[[np.record], Vertices] | None = None
+    goal_size: int = 0
     metrics: tuple[str, ...] = ()
     levels: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"standard": {}})
     instance: Callable[[str], Mapping[str, Any]] | None = None
     illegal_reward: float = -1.0
     solved_return: float | None = None
     frame_seconds: float = 0.5
+    idle_action: int = 0
+    varied_rules: types.ModuleType | None = None
 
     @property
     def name(self) -> str:
@@ -114,6 +124,11 @@ class Environment:
 
     @property
     def rules(self) -> types.ModuleType:
+        """The module rules.py, or what varies it."""
+        return self.varied_rules or self.base_rules
+
+    @property
+    def base_rules(self) -> types.ModuleType:
         """The module rules.py."""
         return self._room("rules", required=True)  # type: ignore[return-value]
 
@@ -142,19 +157,27 @@ class Environment:
     def params(self, level: str = "standard", **changes: float) -> np.recarray:
         """Return the params record [1] of a level, or of an instance, with `changes` applied.
 
+        What the level draws has its nominal value in it, and delays and noise are not in it.
+
         Raises:
             ValueError: unknown level or param, or a value that is not a number of its kind.
         """
+        return make_params(self.base_rules.PARAMS, nominal(self.preset(level, **changes)))
+
+    def preset(self, level: str = "standard", **changes: float) -> dict[str, Any]:
+        """Return what a level, or an instance, and `changes` set: numbers, tables and `Range`s by param.
+
+        Raises:
+            ValueError: unknown level.
+        """
         if level in self.levels:
-            preset = self.levels[level]
-        elif self.instance is not None:
-            preset = self.instance(level)
-        else:
-            raise ValueError(f"{self.name} has no level {level!r}; there are: {', '.join(self.levels)}")
-        return make_params(self.rules.PARAMS, preset, changes)
+            return {**self.levels[level], **changes}
+        if self.instance is not None:
+            return {**self.instance(level), **changes}
+        raise ValueError(f"{self.name} has no level {level!r}; there are: {', '.join(self.levels)}")
 
     def spaces(self, params: np.record) -> tuple[spaces.Space, spaces.Space]:
-        """Return (observation space, action space) of one copy under `params`."""
+        """Return (observation space, action space) of one copy under `params`; of a goal environment the flat one."""
         observation, action = (
             space if isinstance(space, spaces.Space) else space(params)
             for space in (self.observation_space, self.action_space)

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from rlkit.engine.observations import obs_rows
+from rlkit.engine.variation import base_states
 from rlkit.environment import Environment
 from rlkit.extras import MissingExtraError
 from rlkit.learning.policy import Policy, RandomPolicy, Situation, decide
@@ -78,7 +79,9 @@ def run_episodes(
     One episode a copy, so that short episodes are not over-represented. `options` are those of `BatchEnv`; an
     episode still running after `max_steps` counts with its return so far.
     """
-    env = make_batch(environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, **options)
+    env = make_batch(
+        environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, flat_obs=True, **options
+    )
     obs, info = env.reset(seed=seed)
     names = getattr(environment, "metrics", ())
     returns, lengths = np.zeros(num_episodes), np.zeros(num_episodes, np.int64)
@@ -147,7 +150,8 @@ def _actions(
     if not hasattr(policy, "act_in"):
         return policy.act(obs, action_mask, deterministic)
     masks = None if action_mask is None else action_mask[running]
-    situation = Situation(obs_rows(obs, running), masks, env.states[running], env.params[0])
+    states = base_states(env.environment, env.states[running])
+    situation = Situation(obs_rows(obs, running), masks, states, env.nominal_params[0])
     actions = _any_actions(env.single_action_space, len(running), action_mask)
     actions[running] = decide(policy, situation, deterministic)
     return actions
@@ -206,7 +210,8 @@ class Report:
 
 def random_policy(environment: Any, seed: int = 0, **options: Any) -> RandomPolicy:
     """Return uniformly random legal play in `environment`; `options` are those of `BatchEnv`."""
-    env = make_batch(environment, 1, **options | ({"opponent": "self"} if environment.num_players == 2 else {}))
+    games = {"opponent": "self"} if environment.num_players == 2 else {}
+    env = make_batch(environment, 1, flat_obs=True, **options | games)
     return RandomPolicy(env.single_observation_space, env.single_action_space, seed)
 
 

@@ -20,8 +20,10 @@ class ScalarEnv(gymnasium.Env):
         self._batch = BatchEnv(
             environment, 1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **options
         )
-        self.environment = environment
+        self.environment = self._batch.environment
         self.render_mode = render_mode
+        if environment.goal_size:  # Stable-Baselines3 takes whatever has it for a goal environment
+            self.compute_reward = self._batch.compute_reward
         self.metadata = {key: value for key, value in self._batch.metadata.items() if key != "autoreset_mode"}
         self.observation_space = self._batch.single_observation_space
         self.action_space = self._batch.single_action_space
@@ -54,8 +56,13 @@ class ScalarEnv(gymnasium.Env):
 
     @property
     def params(self) -> np.record:
-        """The params record."""
-        return self._batch.params[0]
+        """The params record of the episode."""
+        return self._batch.params_of(0)
+
+    @property
+    def nominal_params(self) -> np.record:
+        """The params record before a level draws its own."""
+        return self._batch.nominal_params[0]
 
     def snapshot(self) -> Snapshot:
         """Return a copy of all that decides the future."""

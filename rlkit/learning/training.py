@@ -8,6 +8,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from rlkit.engine.variation import varied
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
 from rlkit.learning.policy import add_axis
 from rlkit.registry import make_batch
@@ -26,9 +27,17 @@ def check_device(device: str) -> None:
         raise ValueError(f"device={device} is not available here; use device=cpu")
 
 
+def check_unvaried(environment: Any, config: Any) -> None:
+    """Raise ValueError if params are drawn, or something is delayed or noisy: a search goes by plain rules."""
+    if varied(environment, environment.preset(config.level, **config.params))[0] is not environment:
+        raise ValueError(
+            f"a search knows no drawn params, delays or noise, which level={config.level} has; use --agent ppo"
+        )
+
+
 def env_options(environment: Any, config: Any, opponent: Any) -> dict[str, Any]:
     """Return the options of `BatchEnv` in a config; `opponent` is that of games of two."""
-    options: dict[str, Any] = {"level": config.level, **config.params}
+    options: dict[str, Any] = {"level": config.level, "flat_obs": True, **config.params}
     return options | {"opponent": opponent} if environment.num_players == 2 else options
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rlkit.engine.variation import base_states
 from rlkit.learning.policy import Situation, add_axis
 
 
@@ -31,8 +32,9 @@ class Moment:
         """Whether the episode has ended here."""
         return self.terminated or self.truncated
 
-    def situation(self, params: np.record, actions: Sequence[Any] | None) -> Situation:
-        """Return it as a batch of one; `actions` led here from the episode's beginning, None: not known."""
+    def situation(self, env: Any, actions: Sequence[Any] | None) -> Situation:
+        """Return it, a moment of `env`, as a batch of one; `actions` led here from the beginning, None: not known."""
         mask = None if self.action_mask is None else self.action_mask[None]
         actions = None if actions is None else [actions]
-        return Situation(add_axis(self.obs), mask, self.snapshot.states, params, actions)
+        states = base_states(env.environment, self.snapshot.states)
+        return Situation(add_axis(self.obs), mask, states, env.nominal_params, actions)

@@ -338,7 +338,7 @@ class Session:
         """Return the present moment as a batch of one."""
         is_whole = self.history[0].num_steps == 0  # nothing has been forgotten
         actions = [moment.action for moment in self.history][1:] if is_whole else None
-        return self.moment.situation(self.env.params, actions)
+        return self.moment.situation(self.env, actions)
 
     def _choose(self) -> Any:
         """Return what the seat to move does, or None while a person thinks."""
