@@ -51,7 +51,7 @@ class Config:
     momentum: float = 0.1  # weight of the distribution before, when a new one is made
     noise_exponent: float = 2.0  # Box: the noise's power is 1 / frequency^this: 0 is white, 2 wanders
     noise_scale: float = 1.0  # Box: deviation at first, of half the action's range
-    restart_share: float = 0.5  # Discrete: a decision begins with the last one's plan, so much of it made even
+    restart_share: float = 0.5  # a decision begins as sure as the last one ended, but for so much of it
     temperature: float = 0.1  # mppi: a sequence so many deviations below the best has 1/e of its weight
 
     def __post_init__(self):
@@ -92,6 +92,7 @@ class Gaussian:
         self._middle, self._widths = (low + high) / 2, config.noise_scale * (high - low) / 2
         self._colour = coloured(config.horizon, config.noise_exponent)
         self._noise = np.zeros(config.horizon)
+        self._restart = config.restart_share
         self._is_mppi = config.method == "mppi"
 
     def begin(self, count: int) -> np.ndarray:
@@ -102,9 +103,14 @@ class Gaussian:
         """Return where to begin a step later: each step takes the next one's centre, the last one stays."""
         return np.concatenate([centre[:, 1:], centre[:, -1:]], axis=1)
 
-    def spread(self, centre: np.ndarray) -> np.ndarray:
+    def spread(self, count: int) -> np.ndarray:
         """Return the deviations to begin with [N, H, D]."""
-        return np.zeros_like(centre) + self._widths
+        return np.zeros((count, *self.shape)) + self._widths
+
+    def widened(self, spread: np.ndarray) -> np.ndarray:
+        """Return the deviations to begin with a step later, partly those of nothing known."""
+        later = np.concatenate([spread[:, 1:], self.spread(len(spread))[:, :1]], axis=1)
+        return (1 - self._restart) * later + self._restart * self._widths
 
     def draw(self, kernels: Any, samplers: Any, centre: Any, spread: Any, num_kept: Any, actions: Any) -> None:
         """Fill `actions` [N, S, H, D] but the first `num_kept` [N]."""
@@ -142,9 +148,13 @@ class Categorical:
         later = np.concatenate([centre[:, 1:], self.begin(len(centre))[:, :1]], axis=1)
         return (1 - self._restart) * later + self._restart / self.num_actions
 
-    def spread(self, centre: np.ndarray) -> np.ndarray:
+    def spread(self, count: int) -> np.ndarray:
         """Return nothing: the probabilities say it."""
-        return np.zeros((len(centre), 0))
+        return np.zeros((count, 0))
+
+    def widened(self, spread: np.ndarray) -> np.ndarray:
+        """Return nothing."""
+        return spread
 
     def draw(self, kernels: Any, samplers: Any, centre: Any, spread: Any, num_kept: Any, actions: Any) -> None:
         """Fill `actions` [N, S, H] but the first `num_kept` [N]."""
@@ -166,6 +176,7 @@ class Memory(NamedTuple):
     places: np.ndarray  # [N] uint64, ascending
     num_steps: np.ndarray  # [N]
     centre: np.ndarray  # [N, H, …]
+    spread: np.ndarray  # [N, …]
     kept: np.ndarray  # [N, K, H, …] elites
 
 
@@ -232,24 +243,24 @@ class Controller:
             part = slice(first, first + count)
             with compiling(self._kernels, f"mpc in {self._environment.id}", "play_*"):
                 parts.append(self._optimize(states[part], keys[part], *self._continued(before[part])))
-        actions, lines, values, centre, kept = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        actions, lines, values, *plan = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         places = rng.places(states["rng"])
         order = np.argsort(places, kind="stable")
-        self._memory = Memory(places[order], states["num_steps"][order].copy(), centre[order], kept[order])
+        self._memory = Memory(places[order], states["num_steps"][order].copy(), *(array[order] for array in plan))
         self._latest = keys, (actions, lines, values)
         return self._latest[1]
 
     def _optimize(
-        self, states: np.ndarray, keys: list[bytes], centre: np.ndarray, kept: np.ndarray, num_kept: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        """Return (actions, best sequences, their returns, centre, kept elites) of each copy after all rounds."""
+        self, states: np.ndarray, keys: list[bytes], centre: np.ndarray, spread: np.ndarray, kept: np.ndarray,
+        num_kept: np.ndarray,
+    ) -> tuple[np.ndarray, ...]:  # fmt: skip
+        """Return (actions, best sequences, their returns, centre, spread, elites) of each copy after all rounds."""
         config, sequences, count = self.config, self._sequences, len(states)
         samplers = np.zeros(count, _SAMPLER)
         samplers["rng"] = [int.from_bytes(key[:8], "little") ^ self._seed for key in keys]
         dice = np.zeros((count, config.num_scenarios), np.uint64)
         self._kernels.draw_dice(samplers, dice)
         actions = np.zeros((count, config.num_samples, *sequences.shape), sequences.dtype)
-        spread = sequences.spread(centre)
         for iteration in range(config.num_iterations):
             actions[:, : config.num_kept] = kept
             sequences.draw(self._kernels, samplers, centre, spread, num_kept, actions)
@@ -263,7 +274,7 @@ class Controller:
             kept, num_kept = _rows(actions, order[:, : config.num_kept]), np.full(count, config.num_kept)
         best, best_returns = _rows(actions, order[:, :1])[:, 0], np.take_along_axis(returns, order[:, :1], 1)[:, 0]
         line = best if config.method == "cem" else sequences.likeliest(fitted)
-        return line[:, 0].copy(), line, best_returns, centre, kept
+        return line[:, 0].copy(), line, best_returns, centre, spread, kept
 
     def _weights(self, returns: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Return what each sequence [N, S] counts; `order` [N, S] is from the best to the worst."""
@@ -315,17 +326,18 @@ class Controller:
         is_next = (memory.num_steps[rows] + 1 == states["num_steps"]) & (places - memory.places[rows] < _MAX_DRAWS)
         return np.where(is_next, rows % len(memory.places), -1)
 
-    def _continued(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return (centre, kept [N, K, H, …], num_kept [N]) to begin with, of copies that were `before` [N]."""
+    def _continued(self, before: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return (centre, spread, kept [N, K, H, …], num_kept [N]) to begin with, of copies that were `before` [N]."""
         config, known = self.config, before >= 0
-        centre = self._sequences.begin(len(before))
+        centre, spread = self._sequences.begin(len(before)), self._sequences.spread(len(before))
         kept = np.zeros((len(before), config.num_kept, *self._sequences.shape), self._sequences.dtype)
         if self._memory is not None and known.any():
             rows = before[known]
             centre[known] = self._sequences.shifted(self._memory.centre[rows])
+            spread[known] = self._sequences.widened(self._memory.spread[rows])
             later = self._memory.kept[rows]
             kept[known] = np.concatenate([later[:, :, 1:], later[:, :, -1:]], axis=2)
-        return centre, kept, np.where(known, config.num_kept, 0)
+        return centre, spread, kept, np.where(known, config.num_kept, 0)
 
 
 def coloured(horizon: int, exponent: float) -> np.ndarray:
