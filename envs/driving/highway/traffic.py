@@ -37,6 +37,9 @@ def sort_cars(state, num_cars):
         i = order[k]
         here = x[i]
         place = k
+        if x[order[k - 1]] >= here:
+            continue
+        state.is_linked = 0
         while place > 0 and x[order[place - 1]] < here:
             order[place] = order[place - 1]
             rank[order[place]] = place
