@@ -22,7 +22,8 @@ TRACE_STEPS = 64  # steps of recorded random play that the timed loops repeat
 
 
 ENV_HELP = """\
-Steps a second of environments, with random actions, resets and observations: the bare kernel and BatchEnv.step.
+Steps a second of environments, with random actions, resets and observations: the bare kernel (of robots that MuJoCo
+moves, its share alone) and BatchEnv.step.
 `--against gymnasium` measures Gymnasium's versions in the same run.
 """
 TRAIN_HELP = """\
@@ -146,6 +147,10 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
         environment, options.num_envs, autoreset_mode="SameStep", copy=False, threads=options.threads, **games
     )
     start, trace = record_random_play(env)
+    if env.simulation is not None:
+        pairs = _physics_seconds(env, start, trace, options.repeats)
+        env.close()
+        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     arguments = list(env.step_arguments())
     place = next(i for i, argument in enumerate(arguments) if argument is env.actions)
@@ -164,6 +169,32 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
     pairs = [(timed(kernel), timed(env.step)) for _ in range(options.repeats)]
     env.close()
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _physics_seconds(env: Any, start: Any, trace: list[np.ndarray], repeats: int) -> list[tuple[float, float]]:
+    """Return pairs of seconds a call: MuJoCo alone from the states that the play comes through, and BatchEnv.step."""
+    simulation, rows = env.simulation, []
+    move = simulation.move
+
+    def record() -> None:
+        rows.append(simulation.batch.state.copy())
+        move()
+
+    def timed(step: Callable[[np.ndarray], Any], inputs: list[np.ndarray]) -> float:
+        env.restore(start)
+        begin = time.perf_counter()
+        for given in inputs:
+            step(given)
+        return (time.perf_counter() - begin) / len(inputs)
+
+    def move_from(row: np.ndarray) -> None:
+        simulation.batch.state[...] = row
+        move()
+
+    simulation.move = record
+    timed(env.step, trace)
+    simulation.move = move
+    return [(timed(move_from, rows), timed(env.step, trace)) for _ in range(repeats)]
 
 
 def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:
