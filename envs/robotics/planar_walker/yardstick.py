@@ -2,7 +2,8 @@
 
 No simple controller walks this body fast, so the reference is not an optimum: `stand` holds every joint at 0 by a
 spring and a damper (a torque within the motors' limits) and collects healthy_reward for the whole episode. `limp`, a
-constant action of zero, falls. A learner earns forward_weight × speed on top of what standing gives; a score of 1 is standing.
+constant action of zero, falls. A learner earns forward_weight × speed on top of what standing gives: a score of 1 is
+standing, and each m/s is about one more.
 
 Level standard, seeds 0 to 499, `run_episodes(ENVIRONMENT, policy, 500, seed=0)` on 28 November 2026 (95 % intervals):
 

@@ -23,8 +23,11 @@ Params
     hover_thrust (N, of each side at action 0; ± 15 %: a worn battery or propeller), thrust_range (share). Starts:
     start_position (m), start_angle (rad), start_speed (m/s). box (m), max_angle (rad), max_cost, episode_steps (equal
     to max_steps). gust (N, standard deviation of an Ornstein–Uhlenbeck force along each axis; 0 to 0.03),
-    gust_seconds (s, in which it fades to 1/e). track_size (m, amplitude of the reference along each axis, a sine of 0.5 to 1.5
-    rad/s), preview (points observed in advance; it makes the observation longer, so no level draws it).
+    gust_seconds (s, in which it fades to 1/e). track_size (m, amplitude of the reference along each axis, a sine of
+    0.5 to 1.5 rad/s), preview (points observed in advance; it makes the observation longer, so no level draws it).
+
+    Level `hard` draws mass and inertia (± 30 %) and an action delay of 0 to 2 steps, in gusts of 0.02 N; `randomized`,
+    for training, draws the same and gusts from none to 0.03 N. `hidden` is one craft that nobody trains on.
 
 Metrics
     cost (mean a step, in units of x², a fall's charge included), final_distance (m), fell (1: it fell).
@@ -42,7 +45,14 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
+
+_DRAWN = {
+    "mass": Range(0.0189, 0.0351, unit="kg"),
+    "inertia": Range(0.98e-5, 1.82e-5, unit="kg·m²"),
+    "action_delay": Range(0, 2, unit="steps"),
+}
 
 
 def _observation_space(params):
@@ -61,6 +71,9 @@ ENVIRONMENT = Environment(
         "easy": {"start_position": 0.3, "start_angle": 0.1, "start_speed": 0.2},
         "track": {"track_size": 0.7, "preview": 8},
         "wind": {"gust": 0.03},
+        "hard": {**_DRAWN, "gust": 0.02},
+        "randomized": {**_DRAWN, "gust": Range(0.0, 0.03, unit="N")},
+        "hidden": {"mass": 0.0305, "inertia": 1.2e-5, "gust": 0.01, "action_delay": 1, "obs_noise": 0.01},
     },
     frame_seconds=0.02,
 )
