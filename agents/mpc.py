@@ -196,7 +196,8 @@ class Controller:
     """
 
     def __init__(
-        self, environment: Environment, params: np.record, config: Config | None = None, seed: int = 0, value: Any = None
+        self, environment: Environment, params: np.record, config: Config | None = None, seed: int = 0,
+        value: Any = None,
     ):  # fmt: skip
         self.config = config = config or Config()
         self._params = np.array(params).reshape(1).view(np.recarray)
