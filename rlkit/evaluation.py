@@ -149,12 +149,21 @@ def _actions(
     """Return the policy's actions [N]; one that plans is asked only where the episode still counts."""
     if not hasattr(policy, "act_in"):
         return policy.act(obs, action_mask, deterministic)
-    masks = np.ones((len(running), env.single_action_space.n), np.int8) if action_mask is None else action_mask
-    actions = masks.argmax(axis=1)
+    masks = None if action_mask is None else action_mask[running]
     states = base_states(env.environment, env.states[running])
-    situation = Situation(obs_rows(obs, running), masks[running], states, env.nominal_params[0])
+    situation = Situation(obs_rows(obs, running), masks, states, env.nominal_params[0])
+    actions = _any_actions(env.single_action_space, len(running), action_mask)
     actions[running] = decide(policy, situation, deterministic)
     return actions
+
+
+def _any_actions(space: Any, count: int, action_mask: np.ndarray | None) -> np.ndarray:
+    """Return actions [N, …] that nobody chose: the first legal ones, or the lowest of a Box."""
+    if action_mask is not None:
+        return action_mask.argmax(axis=1)
+    if hasattr(space, "n"):
+        return np.zeros(count, np.int64)
+    return np.repeat(space.low[None], count, axis=0)
 
 
 @dataclass(frozen=True)

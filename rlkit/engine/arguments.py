@@ -1,5 +1,6 @@
 """What `BatchEnv` is called with: checked, and put into one form."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,3 +35,22 @@ def reset_mask_of(options: dict[str, Any] | None, num_envs: int) -> np.ndarray:
     if not isinstance(where, np.ndarray) or where.dtype != np.bool_ or where.shape != (num_envs,) or not where.any():
         raise ValueError(f"options['reset_mask'] must be a bool array of shape ({num_envs},) with a True in it")
     return where.copy()  # contiguous and writable: of the type that is compiled
+
+
+def seeds_of(seed: int | Sequence[int | None] | None, num_envs: int, is_first: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return (seeds [N] uint64, which copies to seed [N] bool); at the first reset those without one get entropy."""
+    entropy = np.random.SeedSequence().generate_state(num_envs, np.uint64)
+    if seed is None:
+        return entropy, np.full(num_envs, is_first)
+    if isinstance(seed, (int, np.integer)):
+        seed = [int(seed) + i for i in range(num_envs)]
+    if not hasattr(seed, "__len__"):
+        raise ValueError(f"seed {seed!r} must be a whole number, or a list with one for each copy")
+    if len(seed) != num_envs:
+        raise ValueError(f"{len(seed)} seeds were given for {num_envs} copies")
+    for number in seed:
+        if number is not None and not (isinstance(number, (int, np.integer)) and 0 <= number < 2**64):
+            raise ValueError(f"seed {number!r} must be a whole number, at least 0 and below 2**64")
+    given = np.array([number is not None for number in seed])
+    seeds = [random if number is None else number for number, random in zip(seed, entropy, strict=True)]
+    return np.array(seeds, np.uint64), given | is_first

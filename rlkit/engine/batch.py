@@ -13,10 +13,11 @@ from gymnasium.vector.utils import batch_space
 
 from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
-from rlkit.engine.arguments import autoreset_mode_of, check_choices, reset_mask_of
+from rlkit.engine.arguments import autoreset_mode_of, check_choices, reset_mask_of, seeds_of
 from rlkit.engine.bind import bind, compiling
 from rlkit.engine.goals import GoalRewards, goal_space, split
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
+from rlkit.engine.physics import simulation_of
 from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
 from rlkit.engine.variation import varied
@@ -128,6 +129,7 @@ class BatchEnv(VectorEnv):
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
         self._slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self._pool = ThreadPoolExecutor(num_slices) if num_slices > 1 else None
+        self.simulation = simulation_of(environment.base_rules, self.states, self.params, threads)
         with compiling(self.kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
             self._warm_up()
 
@@ -144,7 +146,7 @@ class BatchEnv(VectorEnv):
         where = reset_mask_of(options, self.num_envs)
         if not self._is_reset and not where.all():
             raise ResetNeeded("the first reset must reset every copy; leave `reset_mask` out")
-        seeds, seeded = self._seeds(seed)
+        seeds, seeded = seeds_of(seed, self.num_envs, not self._is_reset)
         seeded &= where
         kernel = self.kernels
         if seeded.any():
@@ -153,6 +155,7 @@ class BatchEnv(VectorEnv):
         for array in (self._rewards, self._terminated, self._truncated):
             array[where] = 0
         self._is_reset = True
+        self._complete(where)
         if self.opponent is not None:
             self._fresh[:] = True
             waiting = self._run(kernel.awaiting_opponent, self.states, self.episodes, where, self._waiting)
@@ -278,7 +281,20 @@ class BatchEnv(VectorEnv):
         )  # fmt: skip
 
     def _step_alone(self) -> int:
-        return sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        if self.simulation is None:
+            return sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        fresh = self.episodes["is_done"] != 0  # under NEXT_STEP these begin anew
+        self._run(self.kernels.control_copies, *self._core, self.episodes, self._check.actions)
+        self.simulation.advance()
+        num_done = sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        self._complete(self._terminated | self._truncated if self._mode == kernels.SAME_STEP else fresh)
+        return num_done
+
+    def _complete(self, fresh: np.ndarray) -> None:
+        """Let the physics do its part of the states whose episode has just begun, and observe them again."""
+        if self.simulation is not None and fresh.any():
+            self.simulation.begin(np.flatnonzero(fresh))
+            self._run(self.kernels.complete_copies, *self._core, fresh, self._obs, self._masks)
 
     def _step_against_opponent(self) -> int:
         kernel, core, turn = self.kernels, self._core, (self._waiting, self._fresh)
@@ -309,24 +325,6 @@ class BatchEnv(VectorEnv):
                     *self._results, self._waiting, self._fresh,
                 )
             )  # fmt: skip
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return (seeds [N] uint64, which copies to seed [N] bool)."""
-        entropy = np.random.SeedSequence().generate_state(self.num_envs, np.uint64)
-        if seed is None:
-            return entropy, np.full(self.num_envs, not self._is_reset)
-        if isinstance(seed, (int, np.integer)):
-            seed = [int(seed) + i for i in range(self.num_envs)]
-        if not hasattr(seed, "__len__"):
-            raise ValueError(f"seed {seed!r} must be a whole number, or a list with one for each copy")
-        if len(seed) != self.num_envs:
-            raise ValueError(f"{len(seed)} seeds were given for {self.num_envs} copies")
-        for number in seed:
-            if number is not None and not (isinstance(number, (int, np.integer)) and 0 <= number < 2**64):
-                raise ValueError(f"seed {number!r} must be a whole number, at least 0 and below 2**64")
-        given = np.array([number is not None for number in seed])
-        seeds = [random if number is None else number for number, random in zip(seed, entropy, strict=True)]
-        return np.array(seeds, np.uint64), given | (not self._is_reset)
 
     def _out(self, buffer: np.ndarray) -> Any:
         obs = copy_obs(buffer) if self._copy else as_obs(buffer)
@@ -379,6 +377,9 @@ class BatchEnv(VectorEnv):
         kernel.seed_copies(states, episodes, flags, np.zeros(0, np.uint64), True)
         kernel.reset_copies(*core, episodes, flags, obs, masks)
         kernel.observe_copies(*core, obs, masks)
+        if self.simulation is not None:
+            kernel.control_copies(*core, episodes, actions)
+            kernel.complete_copies(*core, flags, obs, masks)
         if self.opponent is None:
             kernel.step_copies(
                 *core, episodes, actions, flags, self._mode, *self._limits, obs, masks, *results, *finals
