@@ -269,6 +269,33 @@ def _check_snapshots(environment: Environment) -> str:
     return "a snapshot restored goes on exactly as before"
 
 
+def _check_goals(environment: Environment) -> str:
+    """Compare the parts with the flat observation, and the vectorised reward with one goal after another."""
+    if not environment.goal_size:
+        return "no goal environment"
+    _require(hasattr(environment.rules, "goal_reward"), "goal_size is set, but rules.py has no goal_reward()")
+    env, flat = (BatchEnv(environment, 8, flat_obs=flat) for flat in (False, True))
+    obs, _ = env.reset(seed=9)
+    whole, _ = flat.reset(seed=9)
+    running, num_equal, num_steps = np.ones(8, np.bool_), 0, 0
+    for uniforms in make_uniforms(env, 100, seed=9):
+        _require(
+            np.array_equal(np.concatenate([*obs.values()], axis=1), whole), "the parts are not the flat observation"
+        )
+        actions = random_actions(env.single_action_space, uniforms, None)
+        whole = flat.step(actions)[0]
+        obs, rewards, terminated, truncated, info = env.step(actions)
+        reached, wanted = obs["achieved_goal"], obs["desired_goal"]
+        together = env.compute_reward(reached, wanted, info)
+        _require(np.isfinite(together).all(), f"goal_reward is not finite: {together}")
+        one_by_one = [env.compute_reward(a, d, info) for a, d in zip(reached, wanted, strict=True)]
+        _require((together == one_by_one).all(), "goal_reward of many goals differs from that of each")
+        num_equal += int(np.isclose(together, rewards, atol=1e-4)[running].sum())
+        num_steps += int(running.sum())
+        running = ~(terminated | truncated)
+    return f"compute_reward equals the step's reward in {100 * num_equal / num_steps:.0f} % of steps"
+
+
 def _check_symmetries(environment: Environment) -> str:
     """Play a game and its images side by side, copy k under symmetry k, and compare what is seen."""
     if environment.symmetries is None:
@@ -353,7 +380,7 @@ def _check_yardstick(environment: Environment) -> str:
         return "no yardstick.py"
     _require(yardstick.reference and "\n" not in yardstick.reference, "the yardstick's reference must be one line")
     _require(yardstick.policies, "the yardstick names no policy")
-    env = BatchEnv(environment, 4)
+    env = BatchEnv(environment, 4, flat_obs=True)
     obs, info = env.reset(seed=2)
     for name, build in yardstick.policies.items():
         actions = np.asarray(build(env.params[0]).act(obs, info.get("action_mask")))
@@ -386,6 +413,7 @@ CHECKS: dict[str, Callable[[Environment], str]] = {
     "masks": _check_masks,
     "reset": _check_reset,
     "snapshots": _check_snapshots,
+    "goals": _check_goals,
     "symmetries": _check_symmetries,
     "drawing": _check_drawing,
     "yardstick": _check_yardstick,

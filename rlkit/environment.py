@@ -83,7 +83,11 @@ class Environment:
         symmetries: a function of the params record that returns the `Symmetries`; None: only the identity.
         gtp: a function of the params record that returns the `Vertices`; None: there are no names for its actions,
             so that no engine can play it.
-        metrics: names of the figures that `metrics` of the rules writes at the end of an episode.
+        goal_size: K of a goal environment: observations are [observation …, achieved_goal (K), desired_goal (K)] in
+            one flat Box, and the rules have `goal_reward(achieved, desired, params)`; 0: it is none. `rlkit.make` gives
+            the parts as a Dict; whatever acts or learns inside rlkit gets the flat array (`flat_obs=True`).
+        metrics: names of the figures that `metrics` of the rules writes at the end of an episode; `is_success` is also
+            told as info["is_success"] then.
         levels: named presets of params: numbers, or a `rlkit.engine.variation.Range` for what is drawn each episode.
         instance: a function that returns the params of a level that is not in `levels`, by the id of a published
             instance or the path of a file; it raises ValueError, in a sentence, where there is none. None: levels
@@ -103,6 +107,7 @@ class Environment:
     num_players: int = 1
     symmetries: Callable[[np.record], Symmetries] | None = None
     gtp: Callable[[np.record], Vertices] | None = None
+    goal_size: int = 0
     metrics: tuple[str, ...] = ()
     levels: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"standard": {}})
     instance: Callable[[str], Mapping[str, Any]] | None = None
@@ -172,7 +177,7 @@ class Environment:
         raise ValueError(f"{self.name} has no level {level!r}; there are: {', '.join(self.levels)}")
 
     def spaces(self, params: np.record) -> tuple[spaces.Space, spaces.Space]:
-        """Return (observation space, action space) of one copy under `params`."""
+        """Return (observation space, action space) of one copy under `params`; of a goal environment the flat one."""
         observation, action = (
             space if isinstance(space, spaces.Space) else space(params)
             for space in (self.observation_space, self.action_space)

@@ -79,7 +79,9 @@ def run_episodes(
     One episode a copy, so that short episodes are not over-represented. `options` are those of `BatchEnv`; an
     episode still running after `max_steps` counts with its return so far.
     """
-    env = make_batch(environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, **options)
+    env = make_batch(
+        environment, num_episodes, autoreset_mode=AutoresetMode.SAME_STEP, episode_stats=True, flat_obs=True, **options
+    )
     obs, info = env.reset(seed=seed)
     names = getattr(environment, "metrics", ())
     returns, lengths = np.zeros(num_episodes), np.zeros(num_episodes, np.int64)
@@ -208,7 +210,8 @@ class Report:
 
 def random_policy(environment: Any, seed: int = 0, **options: Any) -> RandomPolicy:
     """Return uniformly random legal play in `environment`; `options` are those of `BatchEnv`."""
-    env = make_batch(environment, 1, **options | ({"opponent": "self"} if environment.num_players == 2 else {}))
+    games = {"opponent": "self"} if environment.num_players == 2 else {}
+    env = make_batch(environment, 1, flat_obs=True, **options | games)
     return RandomPolicy(env.single_observation_space, env.single_action_space, seed)
 
 

@@ -58,7 +58,7 @@ class ExternalEnvironment:
         import gymnasium
         from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
-        ignored = {"threads", "copy", "illegal_actions", "level", "opponent"}
+        ignored = {"threads", "copy", "illegal_actions", "flat_obs", "level", "opponent"}
         kwargs = {name: value for name, value in options.items() if name not in ignored}
         spec = gymnasium.spec(self.gymnasium_id)
         env = gymnasium.make_vec(

@@ -41,6 +41,11 @@ def agent_names() -> list[str]:
     return list(_ours("agents").AGENTS)
 
 
+def planner_names() -> list[str]:
+    """Return the names of those who act without having been trained."""
+    return list(_ours("agents").PLANNERS)
+
+
 def pretrained_folder() -> Path:
     """Return the folder of the networks that come with rlkit."""
     return Path(_ours("agents").__file__ or "").parent / "pretrained"
@@ -123,9 +128,13 @@ def find_agent(name: str) -> types.ModuleType:
     """Return the module of the agent with this name.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: there is none, or it has nothing to train.
     """
     table = _ours("agents").AGENTS
+    if name in planner_names():
+        raise UnknownNameError(
+            f"{name} plans with the rules and has nothing to train: rlkit evaluate ENV --agent {name}"
+        )
     if name not in table:
         raise UnknownNameError(_unknown("agent", name, [*table]))
     return importlib.import_module(table[name])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import agents
 import rlkit
-from agents import alphazero, dqn, ppo
+from agents import alphazero, dqn, mpc, ppo
 from rlkit.checking import CHECKS, check_environment
 from rlkit.cli import VERBS, main
 from rlkit.cli.settings import parse_settings
@@ -109,8 +110,8 @@ def test_the_tree_names_only_what_exists_and_every_environment_and_agent():
     assert len(seen) > 20
     for folder in ROOT.glob("envs/*/*/rules.py"):
         assert folder.parent.name in tree
-    for name in agent_names():
-        assert re.search(rf"^  {name}(\.py|/)", tree, re.M)
+    for place in {module.split(".")[1] for module in agents.AGENTS.values()}:
+        assert re.search(rf"^  {place}(\.py|/)", tree, re.M)
     for folder in (ROOT / "rlkit").glob("*/__init__.py"):
         assert folder.parent in seen, folder
 
@@ -200,7 +201,8 @@ def table_names(heading):
 
 
 @pytest.mark.parametrize(
-    ("heading", "agent"), [("PPO's settings", ppo), ("AlphaZero's settings", alphazero), ("DQN's settings", dqn)]
+    ("heading", "agent"),
+    [("PPO's settings", ppo), ("AlphaZero's settings", alphazero), ("DQN's settings", dqn), ("MPC's settings", mpc)],
 )
 def test_every_setting_is_explained(heading, agent):
     assert sorted(table_names(heading)) == sorted(field.name for field in dataclasses.fields(agent.Config))

@@ -115,7 +115,7 @@ class Learner:
         self.environment, self.config = environment, config
         self.options = {"level": config.level, **config.params}
         games_of_two = {"opponent": "self"} if environment.num_players == 2 else {}
-        env = make_batch(environment, 1, **self.options, **games_of_two)
+        env = make_batch(environment, 1, flat_obs=True, **self.options, **games_of_two)
         self.params = env.params[0]
         self.spaces = (env.single_observation_space, env.single_action_space)
         obs_shape, num_actions = self.spaces[0].shape, int(self.spaces[1].n)

@@ -1,6 +1,5 @@
 """A policy that plans in environments of one player: any network with priors and values, looking ahead."""
 
-import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from agents.alphazero import planning
 from agents.alphazero.cache import make_cache
 from rlkit.engine.bind import bind, compiling
-from rlkit.engine.state import record_dtype
+from rlkit.engine.state import record_dtype, state_keys
 from rlkit.environment import Environment
 from rlkit.learning.policy import RandomPolicy, Situation
 
@@ -158,7 +157,7 @@ class Planner:
     def _planned(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[int]]]:
         """Plan in all copies; return (shares of visits [B, A], actions [B], values [B], lines [B])."""
         states = np.ascontiguousarray(states)
-        keys = _keys_of(states)
+        keys = state_keys(states)
         if keys and keys == self._latest[0]:
             return self._latest[1]
         policies = np.zeros((len(states), self._num_actions), np.float32)
@@ -208,7 +207,7 @@ class Planner:
         following = states[certain]
         self._kernels.step_all(following, self._params, actions[certain])
         left = {}
-        for i, key in zip(certain, _keys_of(following), strict=True):
+        for i, key in zip(certain, state_keys(following), strict=True):
             steps = slice(1, int(games["best_length"][i]))
             left[key] = Line(
                 self._plans.best_actions[i, steps].copy(), self._plans.best_rewards[i, steps].copy(),
@@ -285,12 +284,3 @@ def _sizes_of(environment: Any, params: np.record) -> tuple[tuple[int, ...], int
     if observation_space.shape is None or hasattr(observation_space, "spaces"):
         raise ValueError(f"a planner needs one array as observation, which {environment.name} has not")
     return observation_space.shape, int(action_space.n)
-
-
-def _keys_of(states: np.ndarray) -> list[bytes]:
-    """Return a digest of each state but its generator: what a line is remembered by."""
-    fields = [np.ascontiguousarray(states[name]) for name in states.dtype.names or () if name != "rng"]
-    return [
-        hashlib.blake2b(b"".join(field[i].tobytes() for field in fields), digest_size=16).digest()
-        for i in range(len(states))
-    ]

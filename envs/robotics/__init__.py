@@ -1,1 +1,1 @@
-"""Robots: arms, drones, vehicles with wheels or legs."""
+"""Robots. Each robot is checked against equations of its own in tests; units are SI."""

@@ -169,6 +169,8 @@ A player is: random, a policy of the yardstick (solver, rule, …), a RUN folder
 rollouts:N (search with random rollouts, N simulations a move), or the command of a program that speaks
 GTP, in quotes: "gnugo --mode gtp --level 5". Behind a player that searches, @N sets the simulations a
 move, as in RUN@64; @0 is its network alone. With one player and Discrete actions every network can plan so.
+With one player also: mpc, which plans by sampling; mpc:horizon=80,value=RUN changes its settings (agents/README.md),
+value=RUN asks a run's policy what follows the horizon is worth.
 """
 
 
@@ -193,6 +195,8 @@ def policy_named(environment: Any, name: str, params: Any, seed: int = 0) -> Any
         return _searching(policy_named(environment, base, params, seed), base, int(simulations), environment, params)
     if name.startswith("rollouts:"):
         return _rollout_search(environment, name, params, seed)
+    if name == "mpc" or name.startswith("mpc:"):
+        return _controller(environment, name, params, seed)
     if name.startswith("pretrained:"):
         import rlkit
 
@@ -268,6 +272,20 @@ def _rollout_search(environment: Any, name: str, params: Any, seed: int) -> Any:
     module, function = ("planner", "rollout_planner") if environment.num_players == 1 else ("players", "rollout_search")
     search = getattr(import_module(f"agents.alphazero.{module}"), function)
     return _named(search(environment, params, int(count), seed), name)
+
+
+def _controller(environment: Any, name: str, params: Any, seed: int) -> Any:
+    """Return the sampling controller that `name`, such as "mpc:horizon=80,value=RUN", describes."""
+    from importlib import import_module
+
+    from rlkit.cli.settings import parse_pairs
+
+    module = import_module("agents.mpc")
+    config, others = parse_pairs(module.Config(), name.partition(":")[2], ("value",))
+    value = policy_named(environment, others["value"], params) if "value" in others else None
+    if "value" in others and not hasattr(value, "evaluate"):
+        raise UsageError(f"value={others['value']} has no values to plan with: give a run of PPO, such as value=RUN")
+    return _named(module.Controller(environment, params, config, seed, value), name)
 
 
 def _engine(environment: Any, name: str, params: Any) -> Any:

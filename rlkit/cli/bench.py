@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from rlkit.cli.arguments import Parser, positive, whole
+from rlkit.cli.bench_peers import TRACE_STEPS, timings
 from rlkit.cli.errors import UsageError, nearest
 
-TRACE_STEPS = 64  # steps of recorded random play that the timed loops repeat
-
-
 ENV_HELP = """\
-Steps a second of environments, with random actions, resets and observations: the bare kernel and BatchEnv.step.
-`--against gymnasium` measures Gymnasium's versions in the same run.
+Steps a second of environments, with random actions, resets and observations: the bare kernel (of a robot that MuJoCo
+moves: its physics alone, from the same states) and BatchEnv.step.
+`--against` measures what others have that is like them, in the same run: Gymnasium's versions, highway-env's, EnvPool's
+(`pip install -e ".[peers]"`), and `mujoco`, the bare physics of a robot that MuJoCo moves, which is never reset.
 """
 TRAIN_HELP = """\
 Training steps a second, counting collection and update only, and the time from process start to solved.
@@ -53,7 +53,9 @@ def main(args: list[str]) -> int:
 def _env(args: list[str]) -> int:
     parser = Parser("bench env", ENV_HELP)
     parser.add_argument("environments", nargs="+", metavar="ENV")
-    parser.add_argument("--against", choices=["gymnasium"], help="measure this peer in the same run")
+    peers = ["gymnasium", "highway-env", "envpool", "mujoco"]
+    parser.add_argument("--against", choices=peers, nargs="+", default=[], help="measure these in the same run, too")
+    parser.add_argument("--level", default="standard", help="of ours (default standard)")
     parser.add_argument("--num-envs", type=positive, default=1024, help="copies (default 1024)")
     parser.add_argument("--threads", type=positive, default=1, help="threads of ours (default 1)")
     parser.add_argument("--repeats", type=positive, default=30, help="repeats of each timing (default 30)")
@@ -115,9 +117,12 @@ def bench_envs(options: argparse.Namespace) -> list[dict[str, Any]]:
         added = 1e6 * (statistics.median(step) - statistics.median(kernel))
         say(f"  BatchEnv.step adds {added:.1f} µs a call to the kernel")
         rows.append({"environment": name, "what": "step adds (µs)", "median": added})
-        if options.against == "gymnasium":
+        for peer in options.against:
             ours = options.num_envs / statistics.median(step)
-            for what, seconds, copies in _gymnasium_seconds(name, options):
+            found = timings(peer, name, options.num_envs, options.threads, options.repeats)
+            if not found:
+                print(f"  ({peer} has no {name})", file=sys.stderr)
+            for what, seconds, copies in found:
                 row = _rate_row(say, name, what, seconds, copies)
                 ratio = ours / row["median"]
                 rows += [row, {"environment": name, "what": f"BatchEnv.step / {what}", "median": ratio}]
@@ -143,9 +148,14 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
     environment = resolve(name, trusted=True)
     games = {"opponent": "self"} if environment.num_players == 2 else {}
     env = make_batch(
-        environment, options.num_envs, autoreset_mode="SameStep", copy=False, threads=options.threads, **games
-    )
+        environment, options.num_envs, autoreset_mode="SameStep", copy=False, threads=options.threads,
+        flat_obs=True, level=options.level, **games,
+    )  # fmt: skip
     start, trace = record_random_play(env)
+    if env.simulation is not None:
+        pairs = _physics_seconds(env, start, trace, options.repeats)
+        env.close()
+        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     arguments = list(env.step_arguments())
     place = next(i for i, argument in enumerate(arguments) if argument is env.actions)
@@ -166,6 +176,32 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
+def _physics_seconds(env: Any, start: Any, trace: list[np.ndarray], repeats: int) -> list[tuple[float, float]]:
+    """Return pairs of seconds a call: MuJoCo alone from the states that the play comes through, and BatchEnv.step."""
+    simulation, rows = env.simulation, []
+    move = simulation.move
+
+    def record() -> None:
+        rows.append(simulation.batch.state.copy())
+        move()
+
+    def timed(step: Callable[[np.ndarray], Any], inputs: list[np.ndarray]) -> float:
+        env.restore(start)
+        begin = time.perf_counter()
+        for given in inputs:
+            step(given)
+        return (time.perf_counter() - begin) / len(inputs)
+
+    def move_from(row: np.ndarray) -> None:
+        simulation.batch.state[...] = row
+        move()
+
+    simulation.move = record
+    timed(env.step, trace)
+    simulation.move = move
+    return [(timed(move_from, rows), timed(env.step, trace)) for _ in range(repeats)]
+
+
 def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:
     """Return (a snapshot well inside random play, the legal random actions [N, …] of `TRACE_STEPS` steps on)."""
     from rlkit.learning.policy import RandomPolicy
@@ -180,34 +216,6 @@ def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:
         trace.append(np.array(actions, env.actions.dtype))
         obs, _, _, _, info = env.step(actions)
     return start, trace[2 * TRACE_STEPS :]
-
-
-def _gymnasium_seconds(name: str, options: argparse.Namespace) -> list[tuple[str, list[float], int]]:
-    """Return (what, seconds a step, copies) of Gymnasium's own versions of an environment, where it has one."""
-    import gymnasium
-
-    peers = {"cartpole": "CartPole-v1", "pendulum": "Pendulum-v1"}
-    if name not in peers:
-        print(f"  (Gymnasium has no {name})", file=sys.stderr)
-        return []
-    found = []
-    for mode, copies in (("sync", min(options.num_envs, 64)), ("vector_entry_point", options.num_envs)):
-        if mode == "vector_entry_point" and gymnasium.spec(peers[name]).vector_entry_point is None:
-            continue
-        env = gymnasium.make_vec(peers[name], copies, vectorization_mode=mode)
-        env.reset(seed=0)
-        env.action_space.seed(0)
-        trace = [env.action_space.sample() for _ in range(TRACE_STEPS)]
-        seconds = []
-        for _ in range(max(3, options.repeats // 3)):
-            begin = time.perf_counter()
-            for actions in trace:
-                env.step(actions)
-            seconds.append((time.perf_counter() - begin) / len(trace))
-        env.close()
-        kind = "SyncVectorEnv" if mode == "sync" else "own vectorised"
-        found.append((f"Gymnasium {kind} ({copies} copies)", seconds, copies))
-    return found
 
 
 def _startup_rows(say: Callable[[str], None], name: str) -> list[dict[str, Any]]:

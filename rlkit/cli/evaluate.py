@@ -68,7 +68,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     parser = Parser("evaluate", DESCRIPTION)
     add = parser.add_argument
     add("subject", metavar="RUN|ENV", help="a run folder, pretrained:NAME, or with --policy an environment")
-    add("--policy", metavar="NAME", help="with ENV: random, or one of the yardstick's, such as rule")
+    add("--policy", "--agent", metavar="NAME", help="with ENV: random, mpc, or one of the yardstick's, such as rule")
     add(
         "--episodes",
         metavar="N",

@@ -18,18 +18,18 @@ def main(args: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse(args)
 
-    from rlkit.registry import agent_names, environment_names
+    from rlkit.registry import agent_names, environment_names, planner_names
 
     found = [_about(name) for name in environment_names()]
     if options.json:
-        print(json.dumps({"environments": found, "agents": agent_names()}, indent=1))
+        print(json.dumps({"environments": found, "agents": agent_names(), "planners": planner_names()}, indent=1))
         return 0
     rows = [("environment", "id", "players", "recipes", "yardstick")]
     for about in found:
         recipes = ", ".join(about["recipes"]) or "–"
         rows.append((about["name"], about["id"], about["players"], recipes, about["yardstick"] or "–"))
     print(columns(rows))
-    print(f"\nagents: {', '.join(agent_names())}")
+    print(f"\nagents: {', '.join(agent_names())}; without training: {', '.join(planner_names())}")
     return 0
 
 

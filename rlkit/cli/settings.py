@@ -6,9 +6,9 @@ import itertools
 import re
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from typing import Any
+from typing import Any, Literal, get_origin, get_type_hints
 
-from rlkit.cli.errors import UsageError
+from rlkit.cli.errors import UsageError, nearest
 
 
 def parse_settings(recipe: Any, args: Sequence[str], prog: str, other_flags: Sequence[str] = ()) -> Any:
@@ -34,6 +34,36 @@ def parse_settings(recipe: Any, args: Sequence[str], prog: str, other_flags: Seq
         flags = [*_flags(recipe), *other_flags]
         raise UsageError(unknown_argument(unknown[0], flags, prog))
     return config
+
+
+def parse_pairs(config: Any, text: str, others: Sequence[str] = ()) -> tuple[Any, dict[str, str]]:
+    """Return the dataclass `config` changed by "name=value,name=value", and the values of `others` in it.
+
+    Raises:
+        UsageError: a part is no pair, names no setting, or its value is not of the setting's kind.
+        ValueError: the settings do not go together.
+    """
+    kinds, changes, found = get_type_hints(type(config)), {}, {}
+    for part in text.split(",") if text else ():
+        name, equals, value = part.partition("=")
+        if not equals or name not in [*kinds, *others]:
+            known = ", ".join([*kinds, *others])
+            raise UsageError(f"{part!r} must be SETTING=VALUE{nearest(name, [*kinds, *others])} (there are: {known})")
+        if name in others:
+            found[name] = value
+        else:
+            changes[name] = _as_kind(name, value, kinds[name])
+    return dataclasses.replace(config, **changes), found
+
+
+def _as_kind(name: str, value: str, kind: Any) -> Any:
+    """Return the text `value` as what a field of the type `kind` holds: a whole number, a number or a word."""
+    if get_origin(kind) is Literal:
+        return value
+    try:
+        return int(value) if kind is int else float(value)
+    except ValueError:
+        raise UsageError(f"{name}={value} must be a {'whole ' if kind is int else ''}number") from None
 
 
 def settings_help(recipe: Any, prog: str) -> str:

@@ -72,8 +72,9 @@ def _parser() -> Parser:
 def _help(parser: Parser, name: str | None, agent_name: str | None) -> int:
     text = parser.format_help()
     if name is not None:
-        _, agent, default, prog = _recipe(name, agent_name)
-        text += f"\nsettings of {agent.__name__}, with the recipe's defaults:\n{settings_help(default, prog)}"
+        _, agent_name, _, default = _recipe(name, agent_name)
+        about = settings_help(default, f"rlkit train {name}")
+        text += f"\nsettings of {agent_name}, with the recipe's defaults:\n{about}"
     print(text.rstrip())
     return 0
 
@@ -81,24 +82,23 @@ def _help(parser: Parser, name: str | None, agent_name: str | None) -> int:
 # From the beginning -----------------------------------------------------------------------------------------
 
 
-def _recipe(name: str, agent_name: str | None) -> tuple[Any, Any, Any, str]:
-    """Return (environment, module of the agent, its config by the environment's recipe, program name)."""
+def _recipe(name: str, agent_name: str | None) -> tuple[Any, str, Any, Any]:
+    """Return (environment, name of the agent, its module, its config by the environment's recipe)."""
     from rlkit.registry import find_agent
 
     environment = environment_of(name)
     recipes = environment.recipes
     agent_name = agent_name or next(iter(recipes), "ppo")
     agent = find_agent(agent_name)
-    return environment, agent, recipes.get(agent_name) or agent.Config(), f"rlkit train {name}"
+    return environment, agent_name, agent, recipes.get(agent_name) or agent.Config()
 
 
 def _begin(name: str, options: Any, flags: list[str]) -> int:
     from rlkit.engine.variation import varied
     from rlkit.run import Run
 
-    environment, agent, recipe, prog = _recipe(name, options.agent)
-    config = parse_settings(recipe, flags, prog, _parser().flags)
-    agent_name = agent.__name__.rsplit(".", 1)[-1]
+    environment, agent_name, agent, recipe = _recipe(name, options.agent)
+    config = parse_settings(recipe, flags, f"rlkit train {name}", _parser().flags)
     seed = options.seed or 0
     settings = dataclasses.asdict(config)
     if hasattr(environment, "rules"):

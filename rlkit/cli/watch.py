@@ -65,7 +65,12 @@ def _parse(args: list[str]) -> Any:
     parser = Parser("watch", DESCRIPTION)
     add = parser.add_argument
     add("subject", metavar="RUN|ENV", help="a run folder (RUN@64: --simulations 64), or an environment's name or path")
-    add("--policy", metavar="NAME", help="with ENV: random (default), or one of the yardstick's, such as lqr")
+    add(
+        "--policy",
+        "--agent",
+        metavar="NAME",
+        help="with ENV: random (default), mpc, or one of the yardstick's, such as lqr",
+    )
     add(
         "--opponent",
         metavar="WHO",

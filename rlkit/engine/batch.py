@@ -13,8 +13,11 @@ from gymnasium.vector.utils import batch_space
 
 from rlkit.engine import kernels
 from rlkit.engine.actions import ActionCheck
+from rlkit.engine.arguments import autoreset_mode_of, check_choices, reset_mask_of, seeds_of
 from rlkit.engine.bind import bind, compiling
+from rlkit.engine.goals import GoalRewards, goal_space, split
 from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
+from rlkit.engine.physics import simulation_of
 from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
 from rlkit.engine.variation import varied
@@ -67,6 +70,7 @@ class BatchEnv(VectorEnv):
         threads: slices of the batch stepped at once; fewer where a slice would have under `MIN_SLICE` copies.
         copy: return fresh arrays; False returns the buffers, which the next step overwrites.
         illegal_actions: "lose" or "raise".
+        flat_obs: of a goal environment give the flat array instead of a Dict of its three parts.
         render_mode: None or "rgb_array".
 
     Raises:
@@ -86,21 +90,26 @@ class BatchEnv(VectorEnv):
         threads: int = 1,
         copy: bool = True,
         illegal_actions: str = "lose",
+        flat_obs: bool = False,
         render_mode: str | None = None,
         **params: float,
     ):
-        _check_choices(num_envs, threads, illegal_actions, render_mode)
+        check_choices(num_envs, threads, illegal_actions, render_mode)
         self.nominal_params = environment.params(level, **params)
         self.environment, self.params = varied(environment, environment.preset(level, **params))
         environment, self.num_envs = self.environment, num_envs
         self.render_mode = render_mode
-        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {
             "autoreset_mode": self.autoreset_mode,
             "render_modes": ["rgb_array"],
             "render_fps": round(1 / environment.frame_seconds),
         }
-        self.single_observation_space, self.single_action_space = environment.spaces(self.params[0])
+        self._flat_space, self.single_action_space = environment.spaces(self.params[0])
+        self._goal_size = 0 if flat_obs else environment.goal_size
+        self.single_observation_space = (
+            goal_space(self._flat_space, self._goal_size) if self._goal_size else self._flat_space
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.opponent = resolve_opponent(environment, opponent)
@@ -108,6 +117,7 @@ class BatchEnv(VectorEnv):
         self._episode_stats = episode_stats
         self._mode = _MODES[self.autoreset_mode]
         self._is_reset = False
+        self._goal_rewards: GoalRewards | None = None
         self.kernels = bind(kernels, environment.rules)
         self._check = ActionCheck(self.single_action_space, num_envs, self.kernels, raises=illegal_actions == "raise")
         if self.opponent is not None and not self._check.num_actions:
@@ -119,6 +129,7 @@ class BatchEnv(VectorEnv):
         edges = [num_envs * i // num_slices for i in range(num_slices + 1)]
         self._slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self._pool = ThreadPoolExecutor(num_slices) if num_slices > 1 else None
+        self.simulation = simulation_of(environment.base_rules, self.states, self.params, threads)
         with compiling(self.kernels, environment.id, "step_copies" if self.opponent is None else "our_ply"):
             self._warm_up()
 
@@ -132,10 +143,10 @@ class BatchEnv(VectorEnv):
         `options={"reset_mask": bool [N]}` resets only the marked copies. Without a seed the copies go on with
         their own streams (drawn from the system's entropy at the first reset).
         """
-        where = _reset_mask(options, self.num_envs)
+        where = reset_mask_of(options, self.num_envs)
         if not self._is_reset and not where.all():
             raise ResetNeeded("the first reset must reset every copy; leave `reset_mask` out")
-        seeds, seeded = self._seeds(seed)
+        seeds, seeded = seeds_of(seed, self.num_envs, not self._is_reset)
         seeded &= where
         kernel = self.kernels
         if seeded.any():
@@ -144,6 +155,7 @@ class BatchEnv(VectorEnv):
         for array in (self._rewards, self._terminated, self._truncated):
             array[where] = 0
         self._is_reset = True
+        self._complete(where)
         if self.opponent is not None:
             self._fresh[:] = True
             waiting = self._run(kernel.awaiting_opponent, self.states, self.episodes, where, self._waiting)
@@ -171,6 +183,12 @@ class BatchEnv(VectorEnv):
         else:
             flags = (self._rewards, self._terminated, self._truncated)
         return self._out(self._obs), *flags, info
+
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any = None) -> Any:
+        """Return the rewards [...] of a goal environment for goals [..., K] reached where others were wanted."""
+        if self._goal_rewards is None:  # compiled only where it is asked for
+            self._goal_rewards = GoalRewards(self.environment, self.nominal_params)
+        return self._goal_rewards(achieved_goal, desired_goal)
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Return one uint8 [H, W, 3] picture a copy, under `render_mode="rgb_array"`."""
@@ -230,9 +248,9 @@ class BatchEnv(VectorEnv):
         self.states = np.zeros(count, environment.rules.STATE)
         self.episodes = np.zeros(count, EPISODE)
         self._core = (self.states, self.params, 0)
-        self._obs = obs_buffer(self.single_observation_space, count)
+        self._obs = obs_buffer(self._flat_space, count)
         self._masks = np.ones((count, mask_size), np.int8)
-        self._final_obs = obs_buffer(self.single_observation_space, count)
+        self._final_obs = obs_buffer(self._flat_space, count)
         self._final_masks = np.ones((count, mask_size), np.int8)
         self._rewards = np.zeros(count)
         self._terminated = np.zeros(count, np.bool_)
@@ -263,7 +281,20 @@ class BatchEnv(VectorEnv):
         )  # fmt: skip
 
     def _step_alone(self) -> int:
-        return sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        if self.simulation is None:
+            return sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        fresh = self.episodes["is_done"] != 0  # under NEXT_STEP these begin anew
+        self._run(self.kernels.control_copies, *self._core, self.episodes, self._check.actions)
+        self.simulation.advance()
+        num_done = sum(self._run(self.kernels.step_copies, *self._step_arguments))
+        self._complete(self._terminated | self._truncated if self._mode == kernels.SAME_STEP else fresh)
+        return num_done
+
+    def _complete(self, fresh: np.ndarray) -> None:
+        """Let the physics do its part of the states whose episode has just begun, and observe them again."""
+        if self.simulation is not None and fresh.any():
+            self.simulation.begin(np.flatnonzero(fresh))
+            self._run(self.kernels.complete_copies, *self._core, fresh, self._obs, self._masks)
 
     def _step_against_opponent(self) -> int:
         kernel, core, turn = self.kernels, self._core, (self._waiting, self._fresh)
@@ -295,26 +326,9 @@ class BatchEnv(VectorEnv):
                 )
             )  # fmt: skip
 
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return (seeds [N] uint64, which copies to seed [N] bool)."""
-        entropy = np.random.SeedSequence().generate_state(self.num_envs, np.uint64)
-        if seed is None:
-            return entropy, np.full(self.num_envs, not self._is_reset)
-        if isinstance(seed, (int, np.integer)):
-            seed = [int(seed) + i for i in range(self.num_envs)]
-        if not hasattr(seed, "__len__"):
-            raise ValueError(f"seed {seed!r} must be a whole number, or a list with one for each copy")
-        if len(seed) != self.num_envs:
-            raise ValueError(f"{len(seed)} seeds were given for {self.num_envs} copies")
-        for number in seed:
-            if number is not None and not (isinstance(number, (int, np.integer)) and 0 <= number < 2**64):
-                raise ValueError(f"seed {number!r} must be a whole number, at least 0 and below 2**64")
-        given = np.array([number is not None for number in seed])
-        seeds = [random if number is None else number for number, random in zip(seed, entropy, strict=True)]
-        return np.array(seeds, np.uint64), given | (not self._is_reset)
-
     def _out(self, buffer: np.ndarray) -> Any:
-        return copy_obs(buffer) if self._copy else as_obs(buffer)
+        obs = copy_obs(buffer) if self._copy else as_obs(buffer)
+        return split(obs, self._goal_size) if self._goal_size else obs
 
     def _info(self, num_done: int, num_illegal: int) -> dict[str, Any]:
         info: dict[str, Any] = {}
@@ -334,6 +348,9 @@ class BatchEnv(VectorEnv):
             stats["l"] = stats["l"].astype(np.int64)
             info["episode"] = {name: np.where(done, values, 0) for name, values in stats.items()}
             info["_episode"] = done
+        if "is_success" in self.environment.metrics:
+            column = 2 + self.environment.metrics.index("is_success")
+            info["is_success"], info["_is_success"] = done & (self._stats[:, column] > 0), done
         if self._mode == kernels.SAME_STEP:
             final_info: dict[str, Any] = {}
             if "player" in info:
@@ -360,6 +377,9 @@ class BatchEnv(VectorEnv):
         kernel.seed_copies(states, episodes, flags, np.zeros(0, np.uint64), True)
         kernel.reset_copies(*core, episodes, flags, obs, masks)
         kernel.observe_copies(*core, obs, masks)
+        if self.simulation is not None:
+            kernel.control_copies(*core, episodes, actions)
+            kernel.complete_copies(*core, flags, obs, masks)
         if self.opponent is None:
             kernel.step_copies(
                 *core, episodes, actions, flags, self._mode, *self._limits, obs, masks, *results, *finals
@@ -372,33 +392,5 @@ class BatchEnv(VectorEnv):
         kernel.end_plies(*core, episodes, self._mode, *results, *finals, flags, flags)
 
 
-def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    """Return the mode, also of its name or value in any spelling: "next_step", "NEXT_STEP", "NextStep"."""
-    for known in AutoresetMode:
-        if mode is known or (isinstance(mode, str) and mode.lower().replace("_", "") == known.value.lower()):
-            return known
-    raise ValueError(f"autoreset_mode={mode!r} must be 'next_step', 'same_step' or 'disabled'")
-
-
-def _check_choices(num_envs: int, threads: int, illegal_actions: str, render_mode: str | None) -> None:
-    if num_envs < 1:
-        raise ValueError(f"num_envs={num_envs} must be at least 1")
-    if threads < 1:
-        raise ValueError(f"threads={threads} must be at least 1")
-    if illegal_actions not in ("lose", "raise"):
-        raise ValueError(f"illegal_actions={illegal_actions!r} must be 'lose' or 'raise'")
-    if render_mode not in (None, "rgb_array"):
-        raise ValueError(f"render_mode={render_mode!r} must be None or 'rgb_array'; to watch live use `rlkit watch`")
-
-
 def _part(arg: Any, part: slice, num_envs: int) -> Any:
     return arg[part] if isinstance(arg, np.ndarray) and arg.shape[0] == num_envs else arg
-
-
-def _reset_mask(options: dict[str, Any] | None, num_envs: int) -> np.ndarray:
-    if not options or "reset_mask" not in options:
-        return np.ones(num_envs, np.bool_)
-    where = options["reset_mask"]
-    if not isinstance(where, np.ndarray) or where.dtype != np.bool_ or where.shape != (num_envs,) or not where.any():
-        raise ValueError(f"options['reset_mask'] must be a bool array of shape ({num_envs},) with a True in it")
-    return where.copy()  # contiguous and writable: of the type that is compiled

@@ -11,7 +11,7 @@ so that NumPy's and the compiler's rules for small types cannot differ.
 from rlkit.engine.jit import jit
 
 REQUIRED = ("reset", "step", "observe")
-OPTIONAL = ("action_mask", "metrics")
+OPTIONAL = ("action_mask", "metrics", "goal_reward", "control", "complete")
 
 
 def reset(state, params):
@@ -37,6 +37,22 @@ def action_mask(state, params, mask):
 @jit
 def metrics(state, params, out):
     """Write the episode's named figures into `out` [K], in the order of `Environment.metrics`."""
+
+
+@jit
+def goal_reward(achieved, desired, params):
+    """Return the reward for having reached the goal `achieved` [K] where `desired` [K] was wanted; see `goal_size`."""
+    return 0.0
+
+
+@jit
+def control(state, params, action):
+    """Write the inputs of the physics, where the rules have PHYSICS: called before it moves, `step` after it."""
+
+
+@jit
+def complete(state, params):
+    """Finish what `reset` began, where the rules have PHYSICS: called once it has computed its part of the state."""
 
 
 @jit

@@ -10,7 +10,7 @@ Every loop is serial and releases the GIL; threads run it over slices of the bat
     stats       [N, 2 + K]   return, length and metrics of the episode that ended at this step
 """
 
-from rlkit.engine.interface import action_mask, metrics, observe, player, reset, step
+from rlkit.engine.interface import action_mask, complete, control, metrics, observe, player, reset, step
 from rlkit.engine.jit import jit, jit_inline
 from rlkit.engine.rng import random_bits, seed, uniform
 
@@ -112,6 +112,23 @@ def check_box(actions, low, high):
             if not (low[j] <= actions[i, j] <= high[j]):
                 return i
     return -1
+
+
+@jit
+def control_copies(states, params, stride, episodes, actions):
+    """Before the physics: let the actions of the running copies set its inputs."""
+    for i in range(states.shape[0]):
+        if not episodes[i].is_done:
+            control(states[i], params[i * stride], actions[i])
+
+
+@jit
+def complete_copies(states, params, stride, fresh, obs, masks):
+    """After the physics has completed them: let the rules finish the copies that begin anew, and observe these."""
+    for i in range(states.shape[0]):
+        if fresh[i]:
+            complete(states[i], params[i * stride])
+            _observe(states[i], params[i * stride], obs[i], masks[i])
 
 
 @jit

@@ -33,6 +33,6 @@ def copy_obs(buffer: np.ndarray) -> Any:
     return {name: buffer[name].copy() for name in names} if names else buffer.copy()
 
 
-def obs_rows(obs: Any, where: np.ndarray) -> Any:
-    """Return the observations of the copies `where` (an index or bool [N]), as they were handed out."""
+def obs_rows(obs: Any, where: np.ndarray | int) -> Any:
+    """Return the observations of the copies `where` (indices, bool [N] or one), as they were handed out."""
     return {name: part[where] for name, part in obs.items()} if isinstance(obs, dict) else obs[where]

@@ -15,6 +15,7 @@ from rlkit.engine.jit import jit
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 _GAMMA = 0x9E3779B97F4A7C15
+_INVERSE_GAMMA = pow(_GAMMA, -1, 1 << 64)
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
 
@@ -40,6 +41,11 @@ def streams(number: int, count: int) -> np.ndarray:
     mix = getattr(mix64, "py_func", mix64)  # plain Python: compiling it for this would take longer
     base = mix(number & _MASK) ^ _GAMMA
     return np.array([mix(mix(base ^ i) ^ _GAMMA) for i in range(count)], dtype=np.uint64)
+
+
+def places(numbers: np.ndarray) -> np.ndarray:
+    """Return where `state.rng` [N] stand on the cycle of 2⁶⁴ that all streams walk on, one place on with each draw."""
+    return np.asarray(numbers, np.uint64) * np.uint64(_INVERSE_GAMMA)
 
 
 @jit

@@ -22,6 +22,8 @@ class ScalarEnv(gymnasium.Env):
         )
         self.environment = self._batch.environment
         self.render_mode = render_mode
+        if environment.goal_size:  # Stable-Baselines3 takes whatever has it for a goal environment
+            self.compute_reward = self._batch.compute_reward
         self.metadata = {key: value for key, value in self._batch.metadata.items() if key != "autoreset_mode"}
         self.observation_space = self._batch.single_observation_space
         self.action_space = self._batch.single_action_space

@@ -5,6 +5,7 @@ Padding bytes between aligned fields are never compared or hashed.
 """
 
 import difflib
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -130,3 +131,12 @@ def states_equal(left: np.ndarray, right: np.ndarray) -> bool:
         np.ascontiguousarray(left[name]).tobytes() == np.ascontiguousarray(right[name]).tobytes()
         for name in left.dtype.names or ()
     )
+
+
+def state_keys(states: np.ndarray) -> list[bytes]:
+    """Return a digest of each state but its generator: for planners, whose own dice may depend on nothing else."""
+    fields = [np.ascontiguousarray(states[name]) for name in states.dtype.names or () if name != "rng"]
+    return [
+        hashlib.blake2b(b"".join(field[i].tobytes() for field in fields), digest_size=16).digest()
+        for i in range(len(states))
+    ]

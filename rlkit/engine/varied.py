@@ -16,6 +16,7 @@ the action that is `idle`.
 import math
 
 from rlkit.engine.interface import action_mask as base_mask
+from rlkit.engine.interface import control as base_control
 from rlkit.engine.interface import metrics as base_metrics
 from rlkit.engine.interface import observe as base_observe
 from rlkit.engine.interface import reset as base_reset
@@ -42,6 +43,12 @@ def reset(state, params):
         actions[k] = params.idle[k % params.idle.shape[0]]  # nothing was chosen before
     for k in range(state.legal.shape[0]):
         state.legal[k] = 0
+    complete(state, params)
+
+
+@jit
+def complete(state, params):
+    """Note what there is to be seen when an episode begins; once more where physics has its part in the state."""
     _see(state, 0)
     for slot in range(1, state.past_obs.shape[0]):
         state.past_obs[slot] = state.past_obs[0]
@@ -56,6 +63,14 @@ def _see(state, slot):
         seen = state.past_obs[slot].reshape(-1)
         for k in range(seen.shape[0]):
             seen[k] += deviation * normal(state)
+
+
+@jit
+def control(state, params, action):
+    """Let the action chosen `action_delay` steps ago set the inputs of the physics; `step_…` follows."""
+    slots, now, delay = state.past_actions.shape[0], int(state.num_steps), int(state.drawn.action_delay)
+    state.past_actions[now % slots] = action
+    base_control(state, state.drawn, state.past_actions[(now - delay) % slots])
 
 
 @jit

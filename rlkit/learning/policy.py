@@ -92,7 +92,12 @@ def with_temperature(policy: Any, temperature: float) -> Any:
 
 
 def is_single(obs: Any, space: spaces.Space) -> bool:
-    """Return whether `obs` is one observation of `space` rather than a batch of them."""
+    """Return whether `obs` is one observation of `space` rather than a batch of them.
+
+    A goal environment's parts (a dict of one-dimensional ones) may stand for its flat observation.
+    """
+    if isinstance(obs, dict) and isinstance(space, spaces.Box):
+        obs = next(iter(obs.values()))
     if isinstance(space, spaces.Dict):
         name = next(iter(space.keys()))
         return np.ndim(obs[name]) == len(space[name].shape or ())

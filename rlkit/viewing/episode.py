@@ -24,7 +24,7 @@ def episode_gif(environment: "Environment", policy: "Policy", seed: int, options
     from rlkit.viewing.recorder import gif_bytes
 
     games = {"opponent": "self"} if environment.num_players == 2 else {}
-    env = ScalarEnv(environment, **options, **games)
+    env = ScalarEnv(environment, flat_obs=True, **options, **games)
     fps = min(FRAMES_PER_SECOND, 1 / environment.frame_seconds)
     every = max(1, round(1 / (fps * environment.frame_seconds)))
     obs, info = env.reset(seed=seed)

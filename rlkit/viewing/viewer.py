@@ -171,7 +171,7 @@ def _show(
         raise ValueError("without a window there must be a file to record to")
     if not window:  # nobody could end it
         options = options | {"episodes": options.get("episodes") or 1}
-    env_options: dict[str, Any] = {"level": level, "episode_stats": True, **(params or {})}
+    env_options: dict[str, Any] = {"level": level, "episode_stats": True, "flat_obs": True, **(params or {})}
     if environment.num_players == 2:
         env_options["opponent"] = "self"
     with Recorder(record, frame_rate(environment)) if record is not None else nullcontext() as recorder:

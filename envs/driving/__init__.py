@@ -1,0 +1,1 @@
+"""Driving: cars on the motorway and on the race track."""
