@@ -79,6 +79,10 @@ def pursue(states, params, actions):
 class GridPath:
     """Follows the shortest path by pure pursuit; it needs the states."""
 
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Refuse: observations do not show the path."""
+        raise ValueError("grid_path follows a path that only the state knows, so it needs act_in(situation)")
+
     def act_in(self, situation: Situation, deterministic: bool = True) -> np.ndarray:
         """Return the actions [B, 2]."""
         actions = np.zeros((len(situation.states), 2), np.float32)
