@@ -43,9 +43,10 @@ Yardstick
 
 Source
     Tasks, spaces, reward and drivers' numbers after E. Leurent, "An environment for autonomous driving
-    decision-making" (highway-env), 2018; models: see envs/driving/idm.py, bicycle.py and highway/traffic.py. What differs
-    from highway-env: IDM's exponent is 4 for all; a car that changes lanes is seen in both at once, and until its
-    whole body has left the old one; only the ego's collisions are looked for; a masked action ends the episode.
+    decision-making" (highway-env), 2018; models: see envs/driving/idm.py, bicycle.py and highway/traffic.py. What
+    differs from highway-env: IDM's exponent is 4 for all; a car that changes lanes is seen in both at once, and until
+    its whole body has left the old one; a car does not begin within half a second of another in its lane; only the
+    ego's collisions are looked for; a masked action ends the episode.
 """
 
 import numpy as np
