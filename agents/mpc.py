@@ -51,7 +51,7 @@ class Config:
     momentum: float = 0.1  # weight of the distribution before, when a new one is made
     noise_exponent: float = 2.0  # Box: the noise's power is 1 / frequency^this: 0 is white, 2 wanders
     noise_scale: float = 1.0  # Box: deviation at first, of half the action's range
-    restart_share: float = 0.5  # a decision begins as sure as the last one ended, but for so much of it
+    restart_share: float = 0.1  # a decision begins as sure as the last one ended, but for so much of it
     temperature: float = 0.1  # mppi: a sequence so many deviations below the best has 1/e of its weight
 
     def __post_init__(self):
