@@ -170,7 +170,6 @@ def step(state, params, action):
     for _ in range(SUBSTEPS):
         if int(state.clock) % SORT_SUBSTEPS == 0:
             sort_cars(state, num_cars)
-            state.is_linked = 0
         if not state.is_linked:
             link_cars(state, num_cars)
         decide_lanes(state, params, num_cars)
@@ -199,12 +198,12 @@ def step(state, params, action):
 def _obey(state, action, lanes):
     """Turn a meta-action into the ego's target lane and target speed."""
     lane = int(state.target[EGO])
-    if action == LANE_LEFT or action == LANE_RIGHT:
+    if action in (LANE_LEFT, LANE_RIGHT):
         wanted = min(max(lane + (1 if action == LANE_RIGHT else -1), 0), lanes - 1)
         if wanted != lane:
             head_for(state, EGO, wanted)
             state.lane_changes = int(state.lane_changes) + 1
-    elif action == FASTER or action == SLOWER:
+    elif action in (FASTER, SLOWER):
         # as in highway-env, relative to the actual speed and not to the last target
         now = min(max(math.floor((float(state.speed[EGO]) - SLOWEST) / SPEED_STEP + 0.5), 0), NUM_SPEEDS - 1)
         state.speed_index = min(max(now + (1 if action == FASTER else -1), 0), NUM_SPEEDS - 1)

@@ -4,7 +4,8 @@
 and of the three target speeds it takes the one nearest to where IDM would bring it in a second. It is what the field
 compares with, not an optimum. `tree_search` tries every sequence of three actions on a copy of the state, each followed
 by five seconds of doing nothing, and takes the first action of the best; it knows what every driver wants. It drives
-as the reward asks: fast, never touching anybody, and uncomfortably close. `idle` keeps lane and speed.
+as the reward asks: fast, never touching anybody, and uncomfortably close. It plans by the rules without delay, and so
+crashes at `hidden`, where actions come a second late. `idle` keeps lane and speed.
 
 Means of episodes 0 to 999 (tree_search: 0 to 499, at `hard` 0 to 199), measured on 28 November 2026, before any agent
 was trained, by `run_episodes(ENVIRONMENT, policy, 1000, seed=0, level=…)`:
@@ -58,7 +59,7 @@ class StatePolicy:
         states = np.ascontiguousarray(situation.states)
         if states.dtype != rules.STATE:  # of a level that varies: it holds more
             plain = np.zeros(states.shape, rules.STATE)
-            for name in rules.STATE.names:
+            for name in rules.STATE.names or ():
                 plain[name] = states[name]
             states = plain
         return self._plan(states, self._params)
@@ -106,7 +107,11 @@ def explain(moves: str) -> dict[str, Any]:
     """
     refuse_moves(ENVIRONMENT, moves)
     params = ENVIRONMENT.params()[0]
-    policies = {"idm_mobil": idm_mobil(params), "idle": idle(params), "random": random_policy(ENVIRONMENT)}
+    policies: dict[str, Any] = {
+        "idm_mobil": idm_mobil(params),
+        "idle": idle(params),
+        "random": random_policy(ENVIRONMENT),
+    }
     facts: dict[str, Any] = {"num_episodes": EXPLAIN_EPISODES}
     for name, policy in policies.items():
         episodes = run_episodes(ENVIRONMENT, policy, EXPLAIN_EPISODES, seed=0)

@@ -45,7 +45,8 @@ def configure(model, params):
     share = float(params.cube_mass) / model.body_mass[-1]
     model.body_mass[-1] *= share
     model.body_inertia[-1] *= share
-    model.geom_friction[-2:, 0] = float(params.friction)
+    for name in ("table", "cube"):
+        model.geom(name).friction[0] = float(params.friction)
 
 
 PHYSICS = replace(ARM, configure=configure, configured=(*ARM.configured, "geom_friction"))
@@ -87,9 +88,8 @@ def observe(state, params, obs):
     for i in range(NUM_JOINTS):
         obs[i] = state.qpos[i]
         obs[NUM_JOINTS + i] = state.qvel[i]
-    w, x, y, z = (
-        float(state.qpos[CUBE + 3]), float(state.qpos[CUBE + 4]), float(state.qpos[CUBE + 5]), float(state.qpos[CUBE + 6])
-    )  # fmt: skip
+    w, x = float(state.qpos[CUBE + 3]), float(state.qpos[CUBE + 4])
+    y, z = float(state.qpos[CUBE + 5]), float(state.qpos[CUBE + 6])
     k = 2 * NUM_JOINTS
     for i in range(3):
         obs[k + i] = state.site_xpos[0, i]
