@@ -53,7 +53,7 @@ class Config:
     momentum: float = 0.1  # weight of the distribution before, when a new one is made
     noise_exponent: float = 2.0  # Box: the noise's power is 1 / frequency^this: 0 is white, 2 wanders
     noise_scale: float = 1.0  # Box: deviation at first, of half the action's range
-    restart_share: float = 0.1  # a decision begins as sure as the last one ended, but for so much of it
+    restart_share: float | None = None  # how far a decision forgets how sure the last one was; None: Box 0.1, else 0.5
     temperature: float = 0.1  # mppi: a sequence so many deviations below the best has 1/e of its weight
 
     def __post_init__(self):
@@ -61,7 +61,7 @@ class Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("elite_share", "kept_share", "momentum", "restart_share"):
-            if not 0 <= getattr(self, name) <= 1:
+            if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be a share, from 0 to 1")
         for name in ("noise_scale", "temperature"):
             if not getattr(self, name) > 0:
@@ -94,7 +94,7 @@ class Gaussian:
         self._middle, self._widths = (low + high) / 2, config.noise_scale * (high - low) / 2
         self._colour = coloured(config.horizon, config.noise_exponent)
         self._noise = np.zeros(config.horizon)
-        self._restart = config.restart_share
+        self._restart = 0.1 if config.restart_share is None else config.restart_share
         self._is_mppi = config.method == "mppi"
 
     def begin(self, count: int) -> np.ndarray:
@@ -139,7 +139,7 @@ class Categorical:
 
     def __init__(self, space: Any, config: Config):
         self.shape, self.dtype, self.num_actions = (config.horizon,), np.dtype(np.int64), int(space.n)
-        self._restart = config.restart_share
+        self._restart = 0.5 if config.restart_share is None else config.restart_share
 
     def begin(self, count: int) -> np.ndarray:
         """Return probabilities [N, H, A] of which nothing is known: all are even."""

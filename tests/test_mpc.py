@@ -205,7 +205,7 @@ def test_a_copy_is_found_again_when_others_have_ended():
     centre, _, kept, num_kept = controller._continued(rows)
     assert (kept[:, :, :-1] == memory.kept[rows][:, :, 1:]).all()
     assert (num_kept == controller.config.num_kept).all()
-    assert centre[:, 0] == pytest.approx(0.9 * memory.centre[rows][:, 1] + 0.1 / centre.shape[2])
+    assert centre[:, 0] == pytest.approx(0.5 * memory.centre[rows][:, 1] + 0.5 / centre.shape[2])
     env.step(actions)  # two steps on there is nothing to go on with, nor in another episode
     assert (controller._predecessors(env.states) == -1).all()
     env.reset(seed=4)
