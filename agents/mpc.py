@@ -377,6 +377,8 @@ def _spaces_of(environment: Any, params: np.record, has_value: bool) -> tuple[sp
     """
     if not hasattr(environment, "rules"):
         raise ValueError(f"mpc needs states, which {environment.name} cannot save")
+    if hasattr(environment.base_rules, "PHYSICS"):
+        raise ValueError(f"{environment.name} is moved by MuJoCo, and mpc plans by rules alone")
     if environment.num_players != 1:
         raise ValueError(f"{environment.name} has two players, and mpc plans for one: use rollouts:N")
     observation_space, action_space = environment.spaces(params)

@@ -1,7 +1,5 @@
 """The scene that the drawings of arm_reach and arm_push share: a table, the arm of seven joints, a goal."""
 
-from typing import Any
-
 import numpy as np
 
 from envs.robotics.geoms import Camera, Geom, draw_geoms, draw_shadows, geoms_at
@@ -28,14 +26,10 @@ def draw_scene(canvas: Canvas, physics: Physics, positions: np.ndarray, goal: np
     ground = _CAMERA.at((goal[0], goal[1], 0.0))
     canvas.line([ground, (x, y)], mix(color, CARD, 0.5), 2)
     canvas.disc(*ground, 4, mix(color, CARD, 0.5))
-    behind: list[Any] = []
-    before: list[Any] = []
-    for geom in geoms:
-        (behind if _CAMERA(geom.centre)[2] > depth else before).append(geom)
-    draw_geoms(canvas, _CAMERA, behind, _color_of)
+    draw_geoms(canvas, _CAMERA, [geom for geom in geoms if _CAMERA(geom.centre)[2] > depth], _color_of)
     canvas.disc(x, y, 0.05 * scale, color, outline=3)
     canvas.disc(x, y, 4, color)
-    draw_geoms(canvas, _CAMERA, before, _color_of)
+    draw_geoms(canvas, _CAMERA, [geom for geom in geoms if _CAMERA(geom.centre)[2] <= depth], _color_of)
 
 
 def draw_figures(canvas: Canvas, num_steps: int, error: float, is_there: bool, what: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from envs.robotics.arm_reach.rules import distance_of
 from envs.robotics.arm_reach.rules import goal_reward as goal_reward
 from envs.robotics.seven_joint_arm import HOME, MAX_SPEED, NUM_JOINTS, arm_physics
+from envs.robotics.seven_joint_arm import configure as configure_arm
 from rlkit.engine.jit import jit
 from rlkit.engine.physics import physics_fields
 from rlkit.engine.rng import uniform_between
@@ -41,7 +42,7 @@ ARM = arm_physics(Path(__file__).parent, num_substeps=8)
 
 def configure(model, params):
     """Write the params of arm and cube into an MjModel."""
-    ARM.configure(model, params)
+    configure_arm(model, params)
     share = float(params.cube_mass) / model.body_mass[-1]
     model.body_mass[-1] *= share
     model.body_inertia[-1] *= share
