@@ -6,20 +6,23 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=6_000_000,
-        num_envs=256,
+        total_steps=9_000_000,
+        num_envs=512,
         num_steps=64,
-        num_epochs=6,
-        minibatch_size=2048,
+        num_epochs=4,
+        minibatch_size=4096,
         gamma=0.97,
         gae_lambda=0.95,
         learning_rate=1e-3,
-        initial_log_std=-0.5,
+        initial_log_std=-1.2,
+        learn_std=False,
         normalize_returns=True,
+        normalize_values=True,
         hidden_sizes=(128, 128),
-        eval_interval=500_000,
+        activation="relu",
+        eval_interval=1_000_000,
         eval_episodes=100,
-        checkpoint_interval=2_000_000,
+        checkpoint_interval=3_000_000,
     ),
 }
 
