@@ -15,7 +15,9 @@ integral control", J. Guidance, Control and Dynamics 40(2), 2017). What differs:
    decision and never the copy's own. (On one stream it would plan as if it knew how the dice fall.)
 4. MPPI's temperature is in standard deviations of the sampled returns, so it does not depend on the unit of rewards;
    costs of actions are those in the reward and no others.
-5. With `value` a sequence that does not end the episode is also worth a trained policy's value of where it gets to.
+5. A decision begins with the deviations that the last one ended with, widened a little (`restart_share`), where iCEM
+   begins with those of nothing known: rounds add up from step to step.
+6. With `value` a sequence that does not end the episode is also worth a trained policy's value of where it gets to.
 """
 
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ class Config:
     momentum: float = 0.1  # weight of the distribution before, when a new one is made
     noise_exponent: float = 2.0  # Box: the noise's power is 1 / frequency^this: 0 is white, 2 wanders
     noise_scale: float = 1.0  # Box: deviation at first, of half the action's range
-    restart_share: float = 0.5  # a decision begins as sure as the last one ended, but for so much of it
+    restart_share: float | None = None  # how far a decision forgets how sure the last one was; None: Box 0.1, else 0.5
     temperature: float = 0.1  # mppi: a sequence so many deviations below the best has 1/e of its weight
 
     def __post_init__(self):
@@ -59,7 +61,7 @@ class Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("elite_share", "kept_share", "momentum", "restart_share"):
-            if not 0 <= getattr(self, name) <= 1:
+            if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be a share, from 0 to 1")
         for name in ("noise_scale", "temperature"):
             if not getattr(self, name) > 0:
@@ -86,13 +88,13 @@ class Gaussian:
     The arrays of a plan: centre [N, H, D] (the means) and spread [N, H, D] (the deviations).
     """
 
-    def __init__(self, space: spaces.Box, config: Config):
+    def __init__(self, space: Any, config: Config):
         self.shape, self.dtype = (config.horizon, *space.shape), space.dtype
         self._range = low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         self._middle, self._widths = (low + high) / 2, config.noise_scale * (high - low) / 2
         self._colour = coloured(config.horizon, config.noise_exponent)
         self._noise = np.zeros(config.horizon)
-        self._restart = config.restart_share
+        self._restart = 0.1 if config.restart_share is None else config.restart_share
         self._is_mppi = config.method == "mppi"
 
     def begin(self, count: int) -> np.ndarray:
@@ -135,9 +137,9 @@ class Categorical:
     The arrays of a plan: centre [N, H, A] (the probabilities); there is no spread.
     """
 
-    def __init__(self, space: spaces.Discrete, config: Config):
+    def __init__(self, space: Any, config: Config):
         self.shape, self.dtype, self.num_actions = (config.horizon,), np.dtype(np.int64), int(space.n)
-        self._restart = config.restart_share
+        self._restart = 0.5 if config.restart_share is None else config.restart_share
 
     def begin(self, count: int) -> np.ndarray:
         """Return probabilities [N, H, A] of which nothing is known: all are even."""
@@ -196,7 +198,8 @@ class Controller:
     """
 
     def __init__(
-        self, environment: Environment, params: np.record, config: Config | None = None, seed: int = 0, value: Any = None
+        self, environment: Environment, params: np.record, config: Config | None = None, seed: int = 0,
+        value: Any = None,
     ):  # fmt: skip
         self.config = config = config or Config()
         self._params = np.array(params).reshape(1).view(np.recarray)
@@ -204,7 +207,7 @@ class Controller:
         is_box = isinstance(action_space, spaces.Box)
         self._sequences: Any = Gaussian(action_space, config) if is_box else Categorical(action_space, config)
         self._environment, self._seed, self._value = environment, seed, value
-        self._obs_shape = observation_space.shape
+        self._obs_shape = observation_space.shape or ()
         self._gamma = config.gamma if config.gamma is not None else float(getattr(value, "gamma", 1.0))
         self._value_scale = float(getattr(value, "value_scale", 1.0))
         self._kernels = bind(mpc_rollouts, environment.rules)

@@ -1,9 +1,7 @@
-"""How people drive, as two short formulas: when to accelerate (IDM) and when to change lanes (MOBIL).
+"""How people follow each other: the intelligent driver model (IDM).
 
-Sources: M. Treiber, A. Hennecke, D. Helbing, "Congested traffic states in empirical observations and microscopic
-simulations", Physical Review E 62, 2000 (the intelligent driver model, equations 2 and 3); A. Kesting, M. Treiber,
-D. Helbing, "General lane-changing model MOBIL for car-following models", Transportation Research Record 1999, 2007
-(safety: equation 2; incentive of the symmetric rule: equation 3).
+Source: M. Treiber, A. Hennecke, D. Helbing, "Congested traffic states in empirical observations and microscopic
+simulations", Physical Review E 62, 2000, equations 2 and 3.
 """
 
 import math

@@ -28,7 +28,8 @@ Params
     Drivers: desired_speed and speed_spread (m/s, uniform to either side; 18 to 28 and 0 to 4 are sensible), time_gap
     (s, 0.8 to 2.0), min_gap (m, 2 to 6), max_accel and comfort_brake (m/s², 1 to 4 and 2 to 6), politeness (0 to
     0.5), gain_threshold (m/s², 0.1 to 0.5), safe_brake (m/s², 2 to 4). Defaults are highway-env's. collision_reward,
-    right_lane_reward, high_speed_reward.
+    right_lane_reward, high_speed_reward. `randomized` draws density, time_gap, desired_speed, speed_spread and
+    politeness; `hidden` is one set of them, with a step of action delay and noise.
 
 Metrics
     collisions (0 or 1), caused (the ego's doing: it began to change lanes within the last two seconds, or it is
@@ -42,9 +43,10 @@ Yardstick
 
 Source
     Tasks, spaces, reward and drivers' numbers after E. Leurent, "An environment for autonomous driving
-    decision-making" (highway-env), 2018; models: see envs/driving/idm.py and envs/driving/bicycle.py. What differs
-    from highway-env: IDM's exponent is 4 for all; a car that changes lanes is seen in both at once, and until its
-    whole body has left the old one; only the ego's collisions are looked for; a masked action ends the episode.
+    decision-making" (highway-env), 2018; models: see envs/driving/idm.py, bicycle.py and highway/traffic.py. What
+    differs from highway-env: IDM's exponent is 4 for all; a car that changes lanes is seen in both at once, and until
+    its whole body has left the old one; a car does not begin within half a second of another in its lane; only the
+    ego's collisions are looked for; a masked action ends the episode.
 """
 
 import numpy as np

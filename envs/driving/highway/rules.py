@@ -170,7 +170,6 @@ def step(state, params, action):
     for _ in range(SUBSTEPS):
         if int(state.clock) % SORT_SUBSTEPS == 0:
             sort_cars(state, num_cars)
-            state.is_linked = 0
         if not state.is_linked:
             link_cars(state, num_cars)
         decide_lanes(state, params, num_cars)

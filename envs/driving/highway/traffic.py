@@ -3,6 +3,9 @@
 Car 0 is the ego. Index NOBODY is a car infinitely far ahead, so that a car without a leader needs no case of its own.
 `order` lists the cars from front to back. It is put right every SORT_SUBSTEPS substeps: that is often enough, since
 cars less than a car length apart cannot be in the same lane, and nobody passes faster than a car length in that time.
+
+Lanes are chosen by MOBIL: A. Kesting, M. Treiber, D. Helbing, "General lane-changing model MOBIL for car-following
+models", Transportation Research Record 1999, 2007 (safety: equation 2; incentive of the symmetric rule: equation 3).
 """
 
 from envs.driving.bicycle import bicycle_move, do_touch, keep_lane
@@ -37,6 +40,9 @@ def sort_cars(state, num_cars):
         i = order[k]
         here = x[i]
         place = k
+        if x[order[k - 1]] >= here:
+            continue
+        state.is_linked = 0
         while place > 0 and x[order[place - 1]] < here:
             order[place] = order[place - 1]
             rank[order[place]] = place

@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=3_000_000,
+        total_steps=6_000_000,
         num_envs=256,
         num_steps=32,
         num_epochs=4,
@@ -19,7 +19,7 @@ RECIPES = {
         normalize_returns=True,
         hidden_sizes=(128, 128),
         activation="relu",
-        eval_interval=250_000,
+        eval_interval=500_000,
         eval_episodes=300,
         checkpoint_interval=1_000_000,
     ),

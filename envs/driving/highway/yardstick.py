@@ -4,7 +4,8 @@
 and of the three target speeds it takes the one nearest to where IDM would bring it in a second. It is what the field
 compares with, not an optimum. `tree_search` tries every sequence of three actions on a copy of the state, each followed
 by five seconds of doing nothing, and takes the first action of the best; it knows what every driver wants. It drives
-as the reward asks: fast, never touching anybody, and uncomfortably close. `idle` keeps lane and speed.
+as the reward asks: fast, never touching anybody, and uncomfortably close. It plans by the rules without delay, and so
+crashes at `hidden`, where actions come a second late. `idle` keeps lane and speed.
 
 Means of episodes 0 to 999 (tree_search: 0 to 499, at `hard` 0 to 199), measured on 28 November 2026, before any agent
 was trained, by `run_episodes(ENVIRONMENT, policy, 1000, seed=0, level=…)`:

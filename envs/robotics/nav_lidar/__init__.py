@@ -19,8 +19,8 @@ Termination
 Params
     num_discs (at most 24), num_boxes (at most 8), num_walls (0, 1, 2: one, two or four rooms), door_width (m),
     least_way (m from start to goal in a straight line), robot_radius (m), margin (m beside the robot with which a path
-    is promised), max_speed (m/s), max_turn (rad/s), motor_lag (s, time constant), speed_gain and turn_gain (real over
-    wanted), lidar_range (m), goal_radius (m), step_seconds.
+    is promised, up to 5 cm less at corners), max_speed (m/s), max_turn (rad/s), motor_lag (s, time constant),
+    speed_gain and turn_gain (real over wanted), lidar_range (m), goal_radius (m), step_seconds.
 
 Metrics
     success, collision (both 0 or 1), spl (success × shortest path / the longer of the shortest and the travelled one;

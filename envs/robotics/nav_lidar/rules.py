@@ -43,7 +43,7 @@ STATE = state_dtype(
     num_corners=np.int32,
     path=(np.float64, (MAX_CORNERS, 2)),  # m, from start to goal with the promised margin
     num_taut=np.int32,
-    taut=(np.float64, (MAX_CORNERS, 2)),  # m, the same as close to the obstacles as the robot fits
+    taut=(np.float64, (MAX_CORNERS, 2)),  # m, the shortest that the robot fits through
     shortest=np.float64,  # m, length of the shortest path to the goal's rim
     # How the episode goes:
     travelled=np.float64,  # m

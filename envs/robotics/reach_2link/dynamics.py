@@ -75,8 +75,8 @@ def mass_matrix(q2: float, params: Any) -> np.ndarray:
 def dynamics(x: np.ndarray, u: np.ndarray, params: Any) -> np.ndarray:
     """Return dx/dt [4] of the state `x` [4] under the torques `u` [2] in N·m."""
     _, q2, w1, w2 = (float(value) for value in x)
-    speeds = accelerations(q2, w1, w2, float(u[0]), float(u[1]), *inertias(params), float(params.damping))
-    return np.array([w1, w2, *speeds])
+    a, b, d = inertias(params)
+    return np.array([w1, w2, *accelerations(q2, w1, w2, float(u[0]), float(u[1]), a, b, d, float(params.damping))])
 
 
 def linearize(x: np.ndarray, u: np.ndarray, params: Any) -> tuple[np.ndarray, np.ndarray]:

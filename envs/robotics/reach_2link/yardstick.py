@@ -1,6 +1,13 @@
 """Reach2Link's yardstick: inverse kinematics and computed torque, with the aim and pace that cost least.
 
-TO BE MEASURED
+Candidates are both bends of the elbow, either way round each joint, and four paces for each joint; computed_torque.py
+predicts them all at every step. Mean return of the 500 episodes from seed 0 on, with its 95 % interval
+(`run_episodes(ENVIRONMENT, controller(params), …)`, 2026-11-28, before anything was trained):
+
+    standard   −13.68 [−14.41, −12.94], all 500 reached, first within 5 cm after 0.433 s [0.421, 0.446] in the mean
+
+What the choice is worth, on the first 200 episodes: one pace of 8/s and the shorter way round −18.86, four paces for
+each joint and the shorter way −15.89, four paces and either way −13.18. It is not the optimum, which is not known here.
 """
 
 import itertools
@@ -64,7 +71,7 @@ def explain(moves: str) -> dict[str, Any]:
 
 
 YARDSTICK = Yardstick(
-    reference="inverse kinematics and computed torque at the cheapest pace",
+    reference="inverse kinematics and computed torque, by the cheapest of 128 predicted motions; not the optimum",
     policies={"computed_torque": controller},
     explain=explain,
 )
