@@ -37,7 +37,8 @@ def distance_of(achieved, desired):
     """Return the distance of two points as observations show them, in single precision, m."""
     total = 0.0
     for i in range(3):
-        side = float(np.float32(achieved[i])) - float(np.float32(desired[i]))
+        # np.float64, because the compiler's float() leaves single precision as it is
+        side = np.float64(np.float32(achieved[i])) - np.float64(np.float32(desired[i]))
         total += side * side
     return math.sqrt(total)
 
