@@ -141,6 +141,29 @@ def test_a_scripted_push_goes_on_bit_for_bit_from_within_it():
     assert np.linalg.norm(tracks[0][-1, 26:28] - tracks[0][0, 26:28]) > 0.01  # the cube was being pushed
 
 
+def test_a_training_resumed_from_its_checkpoint_is_the_same_training():
+    from agents import ppo
+
+    settings = {"num_envs": 16, "num_steps": 64, "minibatch_size": 256, "hidden_sizes": (16, 16), "normalize_obs": True}
+
+    def go_on(learner):
+        for _ in range(2):
+            _, last_values = ppo.collect(learner)
+            ppo.update(learner, learner.rollout.advantages(last_values, 0.99, 0.95))
+
+    config = ppo.Config(**settings, level="randomized")
+    first, second = ppo.Learner(WALKER, config, 3), ppo.Learner(WALKER, config, 4)
+    go_on(first)
+    tensors, facts = first.checkpoint()
+    second.restore({name: np.array(value) if isinstance(value, np.ndarray) else value.clone()
+                    for name, value in tensors.items()}, facts)  # fmt: skip
+    go_on(first)
+    go_on(second)
+    assert states_equal(first.env.states, second.env.states)
+    for name, value in first.network.state_dict().items():
+        assert value.equal(second.network.state_dict()[name]), name
+
+
 # --- drawn params and delays --------------------------------------------------------------------------------
 
 

@@ -1,16 +1,15 @@
 """ArmPush's rules: an arm of seven joints, moved by MuJoCo, pushes a cube over a table to a goal."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from envs.robotics.arm_reach.rules import distance_of
 from envs.robotics.arm_reach.rules import goal_reward as goal_reward
-from envs.robotics.seven_joint_arm import HOME, MAX_SPEED, NUM_JOINTS, arm_physics
+from envs.robotics.seven_joint_arm import CONFIGURED, HOME, MAX_SPEED, NUM_JOINTS
 from envs.robotics.seven_joint_arm import configure as configure_arm
 from rlkit.engine.jit import jit
-from rlkit.engine.physics import physics_fields
+from rlkit.engine.physics import Physics, physics_fields
 from rlkit.engine.rng import uniform_between
 from rlkit.engine.state import params_dtype, state_dtype
 
@@ -37,7 +36,6 @@ PARAMS = params_dtype(
     cube_mass=0.15,  # kg
     friction=0.4,  # of cube and table
 )
-ARM = arm_physics(Path(__file__).parent, num_substeps=8)
 
 
 def configure(model, params):
@@ -50,7 +48,7 @@ def configure(model, params):
         model.geom(name).friction[0] = float(params.friction)
 
 
-PHYSICS = replace(ARM, configure=configure, configured=(*ARM.configured, "geom_friction"))
+PHYSICS = Physics(Path(__file__).with_name("arm.xml"), 8, configure, (*CONFIGURED, "geom_friction"))
 
 
 @jit

@@ -34,11 +34,13 @@ PHYSICS = arm_physics(Path(__file__).parent, num_substeps=4)
 
 @jit
 def distance_of(achieved, desired):
-    """Return the distance of two points, m."""
-    x = float(achieved[0]) - float(desired[0])
-    y = float(achieved[1]) - float(desired[1])
-    z = float(achieved[2]) - float(desired[2])
-    return math.sqrt(x * x + y * y + z * z)
+    """Return the distance of two points as observations show them, in single precision, m."""
+    total = 0.0
+    for i in range(3):
+        # np.float64, because the compiler's float() leaves single precision as it is
+        side = np.float64(np.float32(achieved[i])) - np.float64(np.float32(desired[i]))
+        total += side * side
+    return math.sqrt(total)
 
 
 @jit
