@@ -119,7 +119,7 @@ def test_snapshots_seeds_and_threads_hold_for_what_is_drawn():
     alone.reset(seed=1 + 7)
     batch = rlkit.make_batch(ENVIRONMENT, 8, level="hard")
     batch.reset(seed=1)
-    assert states_equal(np.array([alone.state]), batch.states[7:])
+    assert states_equal(alone.snapshot().states, batch.states[7:])
 
 
 def test_rows_and_masks_are_varied_too():
@@ -129,6 +129,16 @@ def test_rows_and_masks_are_varied_too():
     for _ in range(300):
         obs, _, _, _, info = env.step(info["action_mask"].argmax(axis=1))
     assert np.isfinite(obs).all()
+
+
+def test_drawings_get_the_episode_as_the_rules_have_it():
+    """Drawings call compiled functions with single records, which must be of the types those were compiled for."""
+    env = rlkit.make("quadrotor_2d", level="hard", render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().any()
+    assert env.state.dtype == env.environment.base_rules.STATE
+    assert env.params.dtype == env.environment.base_rules.PARAMS.dtype
+    assert env.params.mass != env.nominal_params.mass
 
 
 def test_planners_and_controllers_get_the_nominal_model():

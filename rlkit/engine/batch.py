@@ -20,7 +20,7 @@ from rlkit.engine.observations import as_obs, copy_obs, obs_buffer
 from rlkit.engine.physics import simulation_of
 from rlkit.engine.state import record_dtype
 from rlkit.engine.turns import PlanningOpponent, check_replies, resolve_opponent
-from rlkit.engine.variation import varied
+from rlkit.engine.variation import base_states, episode_params, varied
 from rlkit.environment import Environment
 
 # The engine's notes on the episode each copy is in; with the state they are all that decides the future.
@@ -196,7 +196,8 @@ class BatchEnv(VectorEnv):
             return None
         from rlkit.viewing.canvas import draw_frame
 
-        return tuple(draw_frame(self.environment, state, self.params_of(i)) for i, state in enumerate(self.states))
+        states = base_states(self.environment, self.states)
+        return tuple(draw_frame(self.environment, state, self.params_of(i)) for i, state in enumerate(states))
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads."""
@@ -212,7 +213,9 @@ class BatchEnv(VectorEnv):
 
     def params_of(self, copy: int) -> np.record:
         """Return the params of the episode that a copy is in."""
-        return self.params[0] if self.environment.varied_rules is None else self.states[copy]["drawn"]
+        if self.environment.varied_rules is None:
+            return self.params[0]
+        return episode_params(self.environment, self.states[copy : copy + 1])[0]
 
     @property
     def actions(self) -> np.ndarray:

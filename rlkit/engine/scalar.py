@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from rlkit.engine.batch import BatchEnv, Snapshot
+from rlkit.engine.variation import base_states
 from rlkit.environment import Environment
 
 
@@ -51,8 +52,8 @@ class ScalarEnv(gymnasium.Env):
 
     @property
     def state(self) -> np.record:
-        """The live state record."""
-        return self._batch.states[0]
+        """The live state record; where a level draws or disturbs, a copy as the environment's own rules have it."""
+        return base_states(self.environment, self._batch.states)[0]
 
     @property
     def params(self) -> np.record:

@@ -92,13 +92,20 @@ def varied(environment: "Environment", preset: Mapping[str, Any]) -> "tuple[Envi
 
 def base_states(environment: "Environment", states: np.ndarray) -> np.ndarray:
     """Return the states [N] of a varied environment as its own rules have them, for who plans by nominal params."""
-    if environment.varied_rules is None:
-        return states
-    base = environment.base_rules.STATE
-    copies = np.zeros(states.shape, base)
-    for name in base.names:
-        copies[name] = states[name]
-    return copies
+    return states if environment.varied_rules is None else _part(states, environment.base_rules.STATE)
+
+
+def episode_params(environment: "Environment", states: np.ndarray) -> np.ndarray:
+    """Return the params records [N] of the episodes that `states` [N] of a varied environment are in."""
+    return _part(states["drawn"], environment.base_rules.PARAMS.dtype)
+
+
+def _part(records: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return the fields of `dtype`, which `records` [N] have among others, as records of it."""
+    part = np.zeros(records.shape, dtype)
+    for name in dtype.names or ():
+        part[name] = records[name]
+    return part
 
 
 # --- inside -----------------------------------------------------------------------------------------------------
