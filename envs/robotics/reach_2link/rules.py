@@ -47,9 +47,15 @@ def tip_place(state, params):
 
 @jit
 def distance_to_goal(state, params):
-    """Return the tip's distance from the goal in m."""
+    """Return the tip's distance from the goal in m, as observations show it: in single precision."""
     x, y = tip_place(state, params)
-    dx, dy = x - float(state.goal[0]), y - float(state.goal[1])
+    return distance_of(x, y, float(state.goal[0]), float(state.goal[1]))
+
+
+@jit
+def distance_of(x, y, goal_x, goal_y):
+    dx = np.float64(np.float32(x)) - np.float64(np.float32(goal_x))
+    dy = np.float64(np.float32(y)) - np.float64(np.float32(goal_y))
     return math.sqrt(dx * dx + dy * dy)
 
 
@@ -62,8 +68,8 @@ def reward_of_distance(distance, params):
 
 @jit
 def goal_reward(achieved, desired, params):
-    dx, dy = float(achieved[0]) - float(desired[0]), float(achieved[1]) - float(desired[1])
-    return reward_of_distance(math.sqrt(dx * dx + dy * dy), params)
+    distance = distance_of(float(achieved[0]), float(achieved[1]), float(desired[0]), float(desired[1]))
+    return reward_of_distance(distance, params)
 
 
 @jit
