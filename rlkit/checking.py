@@ -28,6 +28,7 @@ from rlkit.engine.bind import RulesError
 from rlkit.engine.scalar import ScalarEnv
 from rlkit.engine.state import fork, param_names, states_equal
 from rlkit.environment import Environment
+from rlkit.learning.policy import Situation, decide
 from rlkit.trajectories import first_difference, make_uniforms, obs_parts, play, random_actions
 
 HEADINGS = ("Observation", "Action", "Reward", "Termination", "Params", "Metrics", "Yardstick", "Source")
@@ -383,7 +384,8 @@ def _check_yardstick(environment: Environment) -> str:
     env = BatchEnv(environment, 4, flat_obs=True)
     obs, info = env.reset(seed=2)
     for name, build in yardstick.policies.items():
-        actions = np.asarray(build(env.params[0]).act(obs, info.get("action_mask")))
+        situation = Situation(obs, info.get("action_mask"), env.states, env.params[0])
+        actions = decide(build(env.params[0]), situation)
         inside = env.action_space.contains(actions.astype(env.action_space.dtype))
         _require(inside, f"the yardstick's {name} gives actions {actions}, outside {env.action_space}")
     return yardstick.reference

@@ -36,7 +36,9 @@ def read_track(name: str) -> dict[str, Any]:
         from envs.driving.lidar_race import ENVIRONMENT
 
         known = ", ".join(ENVIRONMENT.levels)
-        raise ValueError(f"lidar_race has no level {name!r}; there are: {known}, and the path of a .csv file of a track")
+        raise ValueError(
+            f"lidar_race has no level {name!r}; there are: {known}, and the path of a .csv file of a track"
+        )
     points, lines = _points(name, read_text(name, "the track "))
     if len(points) > 1 and np.hypot(*(points[0, :2] - points[-1, :2])) < 1e-6:
         points, lines = points[:-1], lines[:-1]
@@ -83,7 +85,9 @@ def _check(name: str, points: np.ndarray, lines: list[int]) -> None:
         raise ValueError(f"{name} is {steps.sum():.2g} m long; a track needs {8 * MIN_SPACING} m or more")
     if steps.max() > 0.2 * steps.sum():
         i = int(steps.argmax())
-        raise ValueError(f"{name}, line {lines[i]}: the next point is {steps[i]:.3g} m away; give points nearer together")
+        raise ValueError(
+            f"{name}, line {lines[i]}: the next point is {steps[i]:.3g} m away; give points nearer together"
+        )
 
 
 def _params(points: np.ndarray) -> dict[str, Any]:
@@ -116,6 +120,6 @@ def _check_walls(name: str, params: dict[str, Any], points: np.ndarray, lines: l
         for i in np.flatnonzero(folds):
             nearest = int(np.hypot(*(points[:, :2] - centre[i]).T).argmin())
             raise ValueError(
-                f"{name}, line {lines[nearest]}: the {side} wall, {abs(width[i]):.3g} m away, is further than the bend's "
-                "middle; give a smaller width there"
+                f"{name}, line {lines[nearest]}: the {side} wall, {abs(width[i]):.3g} m away, is further than the "
+                "middle of the bend; give a smaller width there"
             )

@@ -9,13 +9,19 @@
   car turns its wheels, rolls its tyres and has a length. It is a proxy for the optimum, in `rlkit yardstick`.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
 from envs.driving.lidar_race import ENVIRONMENT
-from envs.driving.lidar_race.racing import curvature, lap_seconds, proxy_lap, segment_lengths, speed_profile, track_points
+from envs.driving.lidar_race.racing import (
+    curvature,
+    lap_seconds,
+    proxy_lap,
+    segment_lengths,
+    speed_profile,
+    track_points,
+)
 from rlkit.evaluation import Yardstick, mean_interval, rate_interval, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy, Policy, Situation
 from rlkit.registry import make_batch
