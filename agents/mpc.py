@@ -15,7 +15,9 @@ integral control", J. Guidance, Control and Dynamics 40(2), 2017). What differs:
    decision and never the copy's own. (On one stream it would plan as if it knew how the dice fall.)
 4. MPPI's temperature is in standard deviations of the sampled returns, so it does not depend on the unit of rewards;
    costs of actions are those in the reward and no others.
-5. With `value` a sequence that does not end the episode is also worth a trained policy's value of where it gets to.
+5. A decision begins with the deviations that the last one ended with, widened a little (`restart_share`), where iCEM
+   begins with those of nothing known: rounds add up from step to step.
+6. With `value` a sequence that does not end the episode is also worth a trained policy's value of where it gets to.
 """
 
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ class Config:
     momentum: float = 0.1  # weight of the distribution before, when a new one is made
     noise_exponent: float = 2.0  # Box: the noise's power is 1 / frequency^this: 0 is white, 2 wanders
     noise_scale: float = 1.0  # Box: deviation at first, of half the action's range
-    restart_share: float = 0.5  # Discrete: a decision begins with the last one's plan, so much of it made even
+    restart_share: float | None = None  # how far a decision forgets how sure the last one was; None: Box 0.1, else 0.5
     temperature: float = 0.1  # mppi: a sequence so many deviations below the best has 1/e of its weight
 
     def __post_init__(self):
@@ -59,7 +61,7 @@ class Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("elite_share", "kept_share", "momentum", "restart_share"):
-            if not 0 <= getattr(self, name) <= 1:
+            if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be a share, from 0 to 1")
         for name in ("noise_scale", "temperature"):
             if not getattr(self, name) > 0:
@@ -86,12 +88,13 @@ class Gaussian:
     The arrays of a plan: centre [N, H, D] (the means) and spread [N, H, D] (the deviations).
     """
 
-    def __init__(self, space: spaces.Box, config: Config):
+    def __init__(self, space: Any, config: Config):
         self.shape, self.dtype = (config.horizon, *space.shape), space.dtype
         self._range = low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         self._middle, self._widths = (low + high) / 2, config.noise_scale * (high - low) / 2
         self._colour = coloured(config.horizon, config.noise_exponent)
         self._noise = np.zeros(config.horizon)
+        self._restart = 0.1 if config.restart_share is None else config.restart_share
         self._is_mppi = config.method == "mppi"
 
     def begin(self, count: int) -> np.ndarray:
@@ -102,9 +105,14 @@ class Gaussian:
         """Return where to begin a step later: each step takes the next one's centre, the last one stays."""
         return np.concatenate([centre[:, 1:], centre[:, -1:]], axis=1)
 
-    def spread(self, centre: np.ndarray) -> np.ndarray:
+    def spread(self, count: int) -> np.ndarray:
         """Return the deviations to begin with [N, H, D]."""
-        return np.zeros_like(centre) + self._widths
+        return np.zeros((count, *self.shape)) + self._widths
+
+    def widened(self, spread: np.ndarray) -> np.ndarray:
+        """Return the deviations to begin with a step later, partly those of nothing known."""
+        later = np.concatenate([spread[:, 1:], self.spread(len(spread))[:, :1]], axis=1)
+        return (1 - self._restart) * later + self._restart * self._widths
 
     def draw(self, kernels: Any, samplers: Any, centre: Any, spread: Any, num_kept: Any, actions: Any) -> None:
         """Fill `actions` [N, S, H, D] but the first `num_kept` [N]."""
@@ -129,9 +137,9 @@ class Categorical:
     The arrays of a plan: centre [N, H, A] (the probabilities); there is no spread.
     """
 
-    def __init__(self, space: spaces.Discrete, config: Config):
+    def __init__(self, space: Any, config: Config):
         self.shape, self.dtype, self.num_actions = (config.horizon,), np.dtype(np.int64), int(space.n)
-        self._restart = config.restart_share
+        self._restart = 0.5 if config.restart_share is None else config.restart_share
 
     def begin(self, count: int) -> np.ndarray:
         """Return probabilities [N, H, A] of which nothing is known: all are even."""
@@ -142,9 +150,13 @@ class Categorical:
         later = np.concatenate([centre[:, 1:], self.begin(len(centre))[:, :1]], axis=1)
         return (1 - self._restart) * later + self._restart / self.num_actions
 
-    def spread(self, centre: np.ndarray) -> np.ndarray:
+    def spread(self, count: int) -> np.ndarray:
         """Return nothing: the probabilities say it."""
-        return np.zeros((len(centre), 0))
+        return np.zeros((count, 0))
+
+    def widened(self, spread: np.ndarray) -> np.ndarray:
+        """Return nothing."""
+        return spread
 
     def draw(self, kernels: Any, samplers: Any, centre: Any, spread: Any, num_kept: Any, actions: Any) -> None:
         """Fill `actions` [N, S, H] but the first `num_kept` [N]."""
@@ -166,6 +178,7 @@ class Memory(NamedTuple):
     places: np.ndarray  # [N] uint64, ascending
     num_steps: np.ndarray  # [N]
     centre: np.ndarray  # [N, H, …]
+    spread: np.ndarray  # [N, …]
     kept: np.ndarray  # [N, K, H, …] elites
 
 
@@ -185,7 +198,8 @@ class Controller:
     """
 
     def __init__(
-        self, environment: Environment, params: np.record, config: Config | None = None, seed: int = 0, value: Any = None
+        self, environment: Environment, params: np.record, config: Config | None = None, seed: int = 0,
+        value: Any = None,
     ):  # fmt: skip
         self.config = config = config or Config()
         self._params = np.array(params).reshape(1).view(np.recarray)
@@ -193,7 +207,7 @@ class Controller:
         is_box = isinstance(action_space, spaces.Box)
         self._sequences: Any = Gaussian(action_space, config) if is_box else Categorical(action_space, config)
         self._environment, self._seed, self._value = environment, seed, value
-        self._obs_shape = observation_space.shape
+        self._obs_shape = observation_space.shape or ()
         self._gamma = config.gamma if config.gamma is not None else float(getattr(value, "gamma", 1.0))
         self._value_scale = float(getattr(value, "value_scale", 1.0))
         self._kernels = bind(mpc_rollouts, environment.rules)
@@ -232,24 +246,24 @@ class Controller:
             part = slice(first, first + count)
             with compiling(self._kernels, f"mpc in {self._environment.id}", "play_*"):
                 parts.append(self._optimize(states[part], keys[part], *self._continued(before[part])))
-        actions, lines, values, centre, kept = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        actions, lines, values, *plan = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         places = rng.places(states["rng"])
         order = np.argsort(places, kind="stable")
-        self._memory = Memory(places[order], states["num_steps"][order].copy(), centre[order], kept[order])
+        self._memory = Memory(places[order], states["num_steps"][order].copy(), *(array[order] for array in plan))
         self._latest = keys, (actions, lines, values)
         return self._latest[1]
 
     def _optimize(
-        self, states: np.ndarray, keys: list[bytes], centre: np.ndarray, kept: np.ndarray, num_kept: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        """Return (actions, best sequences, their returns, centre, kept elites) of each copy after all rounds."""
+        self, states: np.ndarray, keys: list[bytes], centre: np.ndarray, spread: np.ndarray, kept: np.ndarray,
+        num_kept: np.ndarray,
+    ) -> tuple[np.ndarray, ...]:  # fmt: skip
+        """Return (actions, best sequences, their returns, centre, spread, elites) of each copy after all rounds."""
         config, sequences, count = self.config, self._sequences, len(states)
         samplers = np.zeros(count, _SAMPLER)
         samplers["rng"] = [int.from_bytes(key[:8], "little") ^ self._seed for key in keys]
         dice = np.zeros((count, config.num_scenarios), np.uint64)
         self._kernels.draw_dice(samplers, dice)
         actions = np.zeros((count, config.num_samples, *sequences.shape), sequences.dtype)
-        spread = sequences.spread(centre)
         for iteration in range(config.num_iterations):
             actions[:, : config.num_kept] = kept
             sequences.draw(self._kernels, samplers, centre, spread, num_kept, actions)
@@ -263,7 +277,7 @@ class Controller:
             kept, num_kept = _rows(actions, order[:, : config.num_kept]), np.full(count, config.num_kept)
         best, best_returns = _rows(actions, order[:, :1])[:, 0], np.take_along_axis(returns, order[:, :1], 1)[:, 0]
         line = best if config.method == "cem" else sequences.likeliest(fitted)
-        return line[:, 0].copy(), line, best_returns, centre, kept
+        return line[:, 0].copy(), line, best_returns, centre, spread, kept
 
     def _weights(self, returns: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Return what each sequence [N, S] counts; `order` [N, S] is from the best to the worst."""
@@ -315,17 +329,18 @@ class Controller:
         is_next = (memory.num_steps[rows] + 1 == states["num_steps"]) & (places - memory.places[rows] < _MAX_DRAWS)
         return np.where(is_next, rows % len(memory.places), -1)
 
-    def _continued(self, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return (centre, kept [N, K, H, …], num_kept [N]) to begin with, of copies that were `before` [N]."""
+    def _continued(self, before: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return (centre, spread, kept [N, K, H, …], num_kept [N]) to begin with, of copies that were `before` [N]."""
         config, known = self.config, before >= 0
-        centre = self._sequences.begin(len(before))
+        centre, spread = self._sequences.begin(len(before)), self._sequences.spread(len(before))
         kept = np.zeros((len(before), config.num_kept, *self._sequences.shape), self._sequences.dtype)
         if self._memory is not None and known.any():
             rows = before[known]
             centre[known] = self._sequences.shifted(self._memory.centre[rows])
+            spread[known] = self._sequences.widened(self._memory.spread[rows])
             later = self._memory.kept[rows]
             kept[known] = np.concatenate([later[:, :, 1:], later[:, :, -1:]], axis=2)
-        return centre, kept, np.where(known, config.num_kept, 0)
+        return centre, spread, kept, np.where(known, config.num_kept, 0)
 
 
 def coloured(horizon: int, exponent: float) -> np.ndarray:
@@ -362,6 +377,8 @@ def _spaces_of(environment: Any, params: np.record, has_value: bool) -> tuple[sp
     """
     if not hasattr(environment, "rules"):
         raise ValueError(f"mpc needs states, which {environment.name} cannot save")
+    if hasattr(environment.base_rules, "PHYSICS"):
+        raise ValueError(f"{environment.name} is moved by MuJoCo, and mpc plans by rules alone")
     if environment.num_players != 1:
         raise ValueError(f"{environment.name} has two players, and mpc plans for one: use rollouts:N")
     observation_space, action_space = environment.spaces(params)

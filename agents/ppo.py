@@ -60,6 +60,7 @@ class Config:
     normalize_returns: bool = False  # rewards over the running deviation of returns
     normalize_values: bool = False  # learn values less their running mean, over their deviation (PopArt)
     initial_log_std: float = 0.0  # of continuous actions
+    learn_std: bool = True  # of continuous actions; False: initial_log_std stays
     network: Literal["mlp", "board", "rows"] = "mlp"  # board: a convolution first; rows: the same for each of a list
     hidden_sizes: tuple[int, ...] = (64, 64)  # of the perceptrons; board, rows: the first is the width of layers
     activation: Literal["tanh", "relu", "silu"] = "tanh"  # of the perceptrons

@@ -17,11 +17,13 @@ ENVIRONMENTS = {
     "rlkit/ClusterSched-v0": "envs.allocation.cluster_sched",
     "rlkit/Battery-v0": "envs.allocation.battery",
     "rlkit/Quadrotor2D-v0": "envs.robotics.quadrotor_2d",
+    "rlkit/Reach2Link-v0": "envs.robotics.reach_2link",
     "rlkit/NavLidar-v0": "envs.robotics.nav_lidar",
-    "rlkit/LidarRace-v0": "envs.driving.lidar_race",
     "rlkit/PlanarWalker-v0": "envs.robotics.planar_walker",
     "rlkit/ArmReach-v0": "envs.robotics.arm_reach",
     "rlkit/ArmPush-v0": "envs.robotics.arm_push",
+    "rlkit/Highway-v0": "envs.driving.highway",
+    "rlkit/LidarRace-v0": "envs.driving.lidar_race",
 }
 
 register_with_gymnasium(ENVIRONMENTS)

@@ -132,7 +132,9 @@ def find_agent(name: str) -> types.ModuleType:
     """
     table = _ours("agents").AGENTS
     if name in planner_names():
-        raise UnknownNameError(f"{name} plans with the rules and has nothing to train: rlkit evaluate ENV --agent {name}")
+        raise UnknownNameError(
+            f"{name} plans with the rules and has nothing to train: rlkit evaluate ENV --agent {name}"
+        )
     if name not in table:
         raise UnknownNameError(_unknown("agent", name, [*table]))
     return importlib.import_module(table[name])

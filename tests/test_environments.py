@@ -13,6 +13,8 @@ NAMES = list(environment_names())
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_environment_keeps_the_contract(name):
+    if hasattr(find_environment(name).rules, "PHYSICS"):
+        pytest.importorskip("mujoco.batch")
     verdicts = list(check_environment(find_environment(name)))
     assert [verdict.name for verdict in verdicts] == list(CHECKS)
     assert [verdict for verdict in verdicts if not verdict.ok] == []

@@ -47,7 +47,8 @@ def test_layers(package, forbidden):
 
 def test_rules_stand_on_the_engine_alone():
     for file in ROOT.glob("envs/*/*/rules.py"):
-        assert imported_packages(file) <= {"math", "numpy", "rlkit", "envs"}, file.relative_to(ROOT)
+        allowed = {"math", "numpy", "rlkit", "envs", "pathlib"}  # pathlib: where the XML of a robot lies
+        assert imported_packages(file) <= allowed, file.relative_to(ROOT)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 
 import agents
 import rlkit
-from agents import alphazero, dqn, ppo
+from agents import alphazero, dqn, mpc, ppo
 from rlkit.checking import CHECKS, check_environment
 from rlkit.cli import VERBS, main
 from rlkit.cli.settings import parse_settings
@@ -201,7 +201,8 @@ def table_names(heading):
 
 
 @pytest.mark.parametrize(
-    ("heading", "agent"), [("PPO's settings", ppo), ("AlphaZero's settings", alphazero), ("DQN's settings", dqn)]
+    ("heading", "agent"),
+    [("PPO's settings", ppo), ("AlphaZero's settings", alphazero), ("DQN's settings", dqn), ("MPC's settings", mpc)],
 )
 def test_every_setting_is_explained(heading, agent):
     assert sorted(table_names(heading)) == sorted(field.name for field in dataclasses.fields(agent.Config))

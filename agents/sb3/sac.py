@@ -36,7 +36,7 @@ class Config:
     activation: Literal["tanh", "relu", "silu"] = "relu"  # of the perceptrons
     level: str = "standard"  # preset of the environment's params
     params: dict[str, float] = field(default_factory=dict)  # changes to single params
-    log_interval: int = 1_000  # steps between rows of figures, at least
+    log_interval: int = 500  # steps between rows of figures, at least
     eval_interval: int = 5_000  # steps between evaluations; 0: never, and the last policy is kept
     eval_episodes: int = 100  # episodes of an evaluation
     checkpoint_interval: int = 25_000  # steps between checkpoints

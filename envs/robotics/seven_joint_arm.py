@@ -59,11 +59,10 @@ class Kinematics:
             module = import_extra("mujoco.batch", "mujoco", "an arm moved by MuJoCo needs mujoco-core 4")
             self._batches = {count: module.Batch(self._model, count, 1)}
         batch = self._batches[count]
+        places, matrices = batch.bind("xpos"), batch.bind("xmat")  # bound first: they are filled by the call after
         batch.bind("qpos")[:, :NUM_JOINTS] = angles
-        matrices = batch.bind("xmat")
         batch.forward(stage=1)  # positions
-        tips = np.array(batch.bind("xpos")[:, self._tip])
-        batch.forward(stage=1)
+        tips = np.array(places[:, self._tip])
         moving, turning = batch.jac(self._tip, tips)
         directions = matrices[:, self._tip].reshape(count, 3, 3)[:, :, 2]
         return tips, np.array(directions), np.concatenate([moving, turning], axis=1)[:, :, :NUM_JOINTS]

@@ -20,9 +20,10 @@ from rlkit.cli.bench_peers import TRACE_STEPS, timings
 from rlkit.cli.errors import UsageError, nearest
 
 ENV_HELP = """\
-Steps a second of environments, with random actions, resets and observations: the bare kernel and BatchEnv.step.
+Steps a second of environments, with random actions, resets and observations: the bare kernel (of a robot that MuJoCo
+moves: its physics alone, from the same states) and BatchEnv.step.
 `--against` measures what others have that is like them, in the same run: Gymnasium's versions, highway-env's, EnvPool's
-(`pip install -e ".[peers]"`), and `mujoco`, the bare physics of a robot that MuJoCo moves.
+(`pip install -e ".[peers]"`), and `mujoco`, the bare physics of a robot that MuJoCo moves, which is never reset.
 """
 TRAIN_HELP = """\
 Training steps a second, counting collection and update only, and the time from process start to solved.
@@ -151,6 +152,10 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
         flat_obs=True, level=options.level, **games,
     )  # fmt: skip
     start, trace = record_random_play(env)
+    if env.simulation is not None:
+        pairs = _physics_seconds(env, start, trace, options.repeats)
+        env.close()
+        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     arguments = list(env.step_arguments())
     place = next(i for i, argument in enumerate(arguments) if argument is env.actions)
@@ -169,6 +174,32 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
     pairs = [(timed(kernel), timed(env.step)) for _ in range(options.repeats)]
     env.close()
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _physics_seconds(env: Any, start: Any, trace: list[np.ndarray], repeats: int) -> list[tuple[float, float]]:
+    """Return pairs of seconds a call: MuJoCo alone from the states that the play comes through, and BatchEnv.step."""
+    simulation, rows = env.simulation, []
+    move = simulation.move
+
+    def record() -> None:
+        rows.append(simulation.batch.state.copy())
+        move()
+
+    def timed(step: Callable[[np.ndarray], Any], inputs: list[np.ndarray]) -> float:
+        env.restore(start)
+        begin = time.perf_counter()
+        for given in inputs:
+            step(given)
+        return (time.perf_counter() - begin) / len(inputs)
+
+    def move_from(row: np.ndarray) -> None:
+        simulation.batch.state[...] = row
+        move()
+
+    simulation.move = record
+    timed(env.step, trace)
+    simulation.move = move
+    return [(timed(move_from, rows), timed(env.step, trace)) for _ in range(repeats)]
 
 
 def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:

@@ -156,6 +156,8 @@ def _solve_ours(task: Any, agent: str, seed: int, begin: float) -> dict[str, flo
 def _solve_sb3(task: Any, agent: str, seed: int, begin: float) -> dict[str, float]:
     from stable_baselines3.common.callbacks import BaseCallback
 
+    from agents.sb3.policy import SB3Policy
+
     class Watch(BaseCallback):
         """Takes the greedy score every `EVAL_INTERVAL` steps, at the end of a rollout."""
 
@@ -170,16 +172,10 @@ def _solve_sb3(task: Any, agent: str, seed: int, begin: float) -> dict[str, floa
                 return
             self.next_evaluation += task.EVAL_INTERVAL
             start = time.time()
-            mean = _greedy_mean(SB3Policy(), self.num_timesteps)
+            mean = _greedy_mean(SB3Policy(model.policy), self.num_timesteps)
             self.evaluating += time.time() - start
             if mean >= SOLVED:
                 solved.update(seconds=time.time() - begin - self.evaluating, steps=self.num_timesteps)
-
-    class SB3Policy:
-        """SB3's model under our evaluator."""
-
-        def act(self, obs: Any, action_mask: Any = None, deterministic: bool = True) -> Any:
-            return model.predict(obs, deterministic=deterministic)[0]
 
     solved: dict[str, float] = {}
     model = task.sb3_model(task.SETTINGS[task.SOLVED_WITH], seed)

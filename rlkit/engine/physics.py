@@ -116,8 +116,12 @@ class Simulation:
         """Move every copy on for one step of the environment."""
         self._configure()
         self._push(slice(None))
-        self.batch.step(nstep=self.physics.num_substeps, stage=self._stage)
+        self.move()
         self._pull(slice(None))
+
+    def move(self) -> None:
+        """Move MuJoCo's copies, without ours: all that takes long."""
+        self.batch.step(nstep=self.physics.num_substeps, stage=self._stage)
 
     def begin(self, fresh: np.ndarray) -> None:
         """Complete the states of the copies `fresh` (indices), which the rules have just reset."""

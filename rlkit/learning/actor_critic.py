@@ -29,6 +29,7 @@ class ActorCritic(nn.Module):
         channels, kernel_size: of a `BoardBody`.
         num_layers: of a `BoardBody` or a `RowsBody`.
         initial_log_std: of continuous actions.
+        learn_std: whether it changes.
         normalize_values: values come from a `NormalizedLinear`.
     """
 
@@ -44,6 +45,7 @@ class ActorCritic(nn.Module):
         kernel_size: int = 4,
         num_layers: int = 1,
         initial_log_std: float = 0.0,
+        learn_std: bool = True,
         normalize_values: bool = False,
     ):
         super().__init__()
@@ -69,7 +71,12 @@ class ActorCritic(nn.Module):
         )
         self.value_head: nn.Module = NormalizedLinear(size) if normalize_values else linear(size, 1, 1.0)
         log_std = torch.full((num_outputs(action_space),), initial_log_std)
-        self.log_std = nn.Parameter(log_std) if isinstance(action_space, spaces.Box) else None
+        if not isinstance(action_space, spaces.Box):
+            self.log_std = None
+        elif learn_std:
+            self.log_std = nn.Parameter(log_std)
+        else:
+            self.register_buffer("log_std", log_std)
         self._action_space = action_space
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:

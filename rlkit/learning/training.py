@@ -53,7 +53,11 @@ def spaces_under(environment: Any, config: Any, params: np.record | None) -> tup
 
 def actor_critic(observation_space: spaces.Space, action_space: spaces.Space, config: Any) -> ActorCritic:
     """Return a new network as a config describes it, on its device."""
-    own = {name: getattr(config, name) for name in ("initial_log_std", "normalize_values") if hasattr(config, name)}
+    own = {
+        name: getattr(config, name)
+        for name in ("initial_log_std", "learn_std", "normalize_values")
+        if hasattr(config, name)
+    }
     return ActorCritic(
         flat_obs_shape(observation_space), action_space, kind=config.network, hidden_sizes=config.hidden_sizes,
         activation=config.activation, channels=config.channels, kernel_size=config.kernel_size,

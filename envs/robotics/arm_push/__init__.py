@@ -21,8 +21,8 @@ Termination
 
 Params
     is_dense (0 or 1), success_distance (m), goal_spread (m, half side of the square of goals), approach_weight;
-    cube_mass (kg), friction (of cube and table). Of the arm, as multiples of what the model's file says: mass_scale,
-    damping_scale, servo_scale.
+    cube_mass (kg, sensible 0.08 to 0.4), friction (of cube and table, 0.2 to 0.7). Of the arm, as multiples of what the
+    model's file says: mass_scale (0.7 to 1.5), damping_scale (0.5 to 3), servo_scale (gains of the servos, 0.4 to 1.5).
 
 Metrics
     is_success (the episode ended within success_distance), final_error (m).

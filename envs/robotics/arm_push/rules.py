@@ -8,6 +8,7 @@ import numpy as np
 from envs.robotics.arm_reach.rules import distance_of
 from envs.robotics.arm_reach.rules import goal_reward as goal_reward
 from envs.robotics.seven_joint_arm import HOME, MAX_SPEED, NUM_JOINTS, arm_physics
+from envs.robotics.seven_joint_arm import configure as configure_arm
 from rlkit.engine.jit import jit
 from rlkit.engine.physics import physics_fields
 from rlkit.engine.rng import uniform_between
@@ -41,11 +42,12 @@ ARM = arm_physics(Path(__file__).parent, num_substeps=8)
 
 def configure(model, params):
     """Write the params of arm and cube into an MjModel."""
-    ARM.configure(model, params)
+    configure_arm(model, params)
     share = float(params.cube_mass) / model.body_mass[-1]
     model.body_mass[-1] *= share
     model.body_inertia[-1] *= share
-    model.geom_friction[-2:, 0] = float(params.friction)
+    for name in ("table", "cube"):
+        model.geom(name).friction[0] = float(params.friction)
 
 
 PHYSICS = replace(ARM, configure=configure, configured=(*ARM.configured, "geom_friction"))
@@ -87,9 +89,8 @@ def observe(state, params, obs):
     for i in range(NUM_JOINTS):
         obs[i] = state.qpos[i]
         obs[NUM_JOINTS + i] = state.qvel[i]
-    w, x, y, z = (
-        float(state.qpos[CUBE + 3]), float(state.qpos[CUBE + 4]), float(state.qpos[CUBE + 5]), float(state.qpos[CUBE + 6])
-    )  # fmt: skip
+    w, x = float(state.qpos[CUBE + 3]), float(state.qpos[CUBE + 4])
+    y, z = float(state.qpos[CUBE + 5]), float(state.qpos[CUBE + 6])
     k = 2 * NUM_JOINTS
     for i in range(3):
         obs[k + i] = state.site_xpos[0, i]

@@ -5,10 +5,10 @@ back into line; straight above that place, go down; high up, go there; else go u
 
 Seeds 0 to 499, `run_episodes(ENVIRONMENT, policy, 500, seed=0)` on 28 November 2026 (95 % intervals):
 
-    standard  scripted_push  return −3.089 [−3.254, −2.924]  success 100 % [99.2, 100]    final error 6 mm
-    standard  random         return −7.27 [−7.57, −6.98]     success 8.0 % [5.9, 10.7]    final error 147 mm
-    hard      scripted_push  return −3.483 [−3.671, −3.296]  success 99.0 % [97.7, 99.6]  final error 10 mm
-    hard      random         return −7.24 [−7.54, −6.94]     success 8.0 % [5.9, 10.7]    final error 145 mm
+    standard  scripted_push  return −2.874 [−3.031, −2.717]  success 100 % [99.2, 100]  final error 5 mm
+    standard  random         return −7.28 [−7.58, −6.99]     success 8.0 % [5.9, 10.7]  final error 147 mm
+    hard      scripted_push  return −2.984 [−3.146, −2.823]  success 100 % [99.2, 100]  final error 4 mm
+    hard      random         return −7.28 [−7.58, −6.99]     success 8.0 % [5.9, 10.7]  final error 148 mm
 
 Random play succeeds where the goal happens to be drawn beside the cube.
 """

@@ -18,8 +18,9 @@ Termination
     Never. Truncated after 50 steps (2 s).
 
 Params
-    is_dense (0 or 1), success_distance (m), goal_spread (size of the box of goals, as a multiple of 34 × 60 × 40 cm). Of
-    the arm, as multiples of what the model's file says: mass_scale, damping_scale, servo_scale.
+    is_dense (0 or 1), success_distance (m), goal_spread (size of the box of goals, as a multiple of 34 × 60 × 40 cm).
+    Of the arm, as multiples of what the model's file says: mass_scale (sensible 0.7 to 1.5), damping_scale (0.5 to 3),
+    servo_scale (gains of the servos, 0.4 to 1.5).
 
 Metrics
     is_success (the episode ended within success_distance), final_error (m).

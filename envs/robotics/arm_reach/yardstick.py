@@ -2,9 +2,9 @@
 
 Seeds 0 to 499, `run_episodes(ENVIRONMENT, policy, 500, seed=0)` on 28 November 2026 (95 % intervals):
 
-    standard  inverse_kinematics  return −1.165 [−1.225, −1.105]  success 100 % [99.2, 100]  final error 0.5 mm
+    standard  inverse_kinematics  return −1.082 [−1.148, −1.016]  success 100 % [99.2, 100]  final error 0.4 mm
     standard  random              return −14.8 [−15.3, −14.4]     success 1.0 % [0.4, 2.3]   final error 324 mm
-    hard      inverse_kinematics  return −1.281 [−1.348, −1.214]  success 100 % [99.2, 100]  final error 0.4 mm
+    hard      inverse_kinematics  return −1.210 [−1.283, −1.138]  success 100 % [99.2, 100]  final error 0.4 mm
     hard      random              return −14.7 [−15.2, −14.2]     success 0 % [0, 0.8]       final error 320 mm
 """
 

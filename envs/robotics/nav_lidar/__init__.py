@@ -19,8 +19,8 @@ Termination
 Params
     num_discs (at most 24), num_boxes (at most 8), num_walls (0, 1, 2: one, two or four rooms), door_width (m),
     least_way (m from start to goal in a straight line), robot_radius (m), margin (m beside the robot with which a path
-    is promised), max_speed (m/s), max_turn (rad/s), motor_lag (s, time constant), speed_gain and turn_gain (real over
-    wanted), lidar_range (m), goal_radius (m), step_seconds.
+    is promised, up to 5 cm less at corners), max_speed (m/s), max_turn (rad/s), motor_lag (s, time constant),
+    speed_gain and turn_gain (real over wanted), lidar_range (m), goal_radius (m), step_seconds.
 
 Metrics
     success, collision (both 0 or 1), spl (success × shortest path / the longer of the shortest and the travelled one;
@@ -38,6 +38,7 @@ Source
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.engine.variation import Range
 from rlkit.environment import Environment
 
 ENVIRONMENT = Environment(
@@ -49,8 +50,22 @@ ENVIRONMENT = Environment(
     metrics=("success", "collision", "spl", "clearance"),
     levels={
         "standard": {},
-        "easy": {"num_discs": 6, "num_boxes": 0},
-        "hard": {"num_discs": 16, "num_boxes": 4, "num_walls": 2},
+        "easy": {"num_discs": 6, "num_boxes": 0, "num_walls": 0},
+        "hard": {"num_discs": 14, "num_boxes": 4, "num_walls": 2},
+        "randomized": {
+            "speed_gain": Range(0.8, 1.2),
+            "turn_gain": Range(0.7, 1.3),
+            "motor_lag": Range(0.1, 0.4, unit="s"),
+            "action_delay": Range(0, 2, unit="steps"),
+            "obs_noise": Range(0.0, 0.02),
+        },
+        "hidden": {
+            "speed_gain": 0.9,
+            "turn_gain": 1.2,
+            "motor_lag": 0.3,
+            "action_delay": 1,
+            "obs_noise": 0.01,
+        },
     },
     frame_seconds=0.1,
 )

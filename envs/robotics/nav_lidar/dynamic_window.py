@@ -14,10 +14,9 @@ import math
 from rlkit.engine.jit import jit
 
 NUM_SPEEDS, NUM_TURNS = 7, 21  # of the grid of commands
-HEADING_WEIGHT, CLEARANCE_WEIGHT, SPEED_WEIGHT = 0.8, 0.4, 0.2
-LOOK = 2.0  # m
-AHEAD_SECONDS = 1.0  # on the arc, after which the heading is judged
-SAFETY = 0.05  # m beside the robot
+# Weights of heading, clearance and speed; m up to which clearance counts; s on the arc, after which the heading is
+# judged; m of safety beside the robot.
+WEIGHTS = (0.8, 0.4, 0.8, 4.0, 0.5, 0.05)
 
 
 @jit
@@ -51,25 +50,26 @@ def way_along(speed, turn_rate, ranges, max_range, reach, ray_cos, ray_sin):
 
 
 @jit
-def heading_score(speed, turn_rate, goal_x, goal_y):
+def heading_score(speed, turn_rate, goal_x, goal_y, seconds):
     """Return 1 where the goal is straight ahead after a while on the arc, 0 where it is behind."""
-    turned = turn_rate * AHEAD_SECONDS
+    turned = turn_rate * seconds
     half = 0.5 * turned
-    chord = speed * AHEAD_SECONDS * (1.0 if abs(half) < 1e-6 else math.sin(half) / half)
+    chord = speed * seconds * (1.0 if abs(half) < 1e-6 else math.sin(half) / half)
     to_x, to_y = goal_x - chord * math.cos(half), goal_y - chord * math.sin(half)
     error = math.atan2(to_y, to_x) - turned
     return 1.0 - abs((error + math.pi) % (2.0 * math.pi) - math.pi) / math.pi
 
 
 @jit
-def choose(ranges, goal_x, goal_y, speed, turn_rate, robot, ray_cos, ray_sin):
+def choose(ranges, goal_x, goal_y, speed, turn_rate, robot, weights, ray_cos, ray_sin):
     """Return the action (speed, turn) in [−1, 1] of the best arc.
 
     `robot`: (largest speed, largest turn rate, share of a difference left after a step, s to stop, m of lidar range,
     m of the robot's radius, m of the goal's).
     """
     max_speed, max_turn, left, stop_seconds, max_range, radius, goal_radius = robot
-    look = min(LOOK, math.sqrt(goal_x * goal_x + goal_y * goal_y) + goal_radius)
+    heading_weight, clearance_weight, speed_weight, most_look, seconds, safety = weights
+    look = min(most_look, math.sqrt(goal_x * goal_x + goal_y * goal_y) + goal_radius)
     best, best_speed, best_turn = -math.inf, -1.0, 1.0 if goal_y > 0.0 else -1.0
     for i in range(NUM_SPEEDS):
         command = i / (NUM_SPEEDS - 1)
@@ -77,18 +77,18 @@ def choose(ranges, goal_x, goal_y, speed, turn_rate, robot, ray_cos, ray_sin):
         for j in range(NUM_TURNS):
             turn = 2.0 * j / (NUM_TURNS - 1) - 1.0
             next_turn = left * turn_rate + (1.0 - left) * turn * max_turn
-            way = way_along(next_speed, next_turn, ranges, max_range, radius + SAFETY, ray_cos, ray_sin)
+            way = way_along(next_speed, next_turn, ranges, max_range, radius + safety, ray_cos, ray_sin)
             if way < next_speed * stop_seconds:
                 continue
-            score = HEADING_WEIGHT * heading_score(next_speed, next_turn, goal_x, goal_y)
-            score += CLEARANCE_WEIGHT * min(way, look) / look + SPEED_WEIGHT * next_speed / max_speed
+            score = heading_weight * heading_score(next_speed, next_turn, goal_x, goal_y, seconds)
+            score += clearance_weight * min(way, look) / look + speed_weight * next_speed / max_speed
             if score > best:
                 best, best_speed, best_turn = score, 2.0 * command - 1.0, turn
     return best_speed, best_turn
 
 
 @jit
-def choose_all(obs, robot, scale, ray_cos, ray_sin, ranges, actions):
+def choose_all(obs, robot, weights, scale, ray_cos, ray_sin, ranges, actions):
     """Write the action of each observation [B, 37] into `actions` [B, 2]; `ranges` [rays] is room to work in."""
     num_rays = len(ray_cos)
     for i in range(len(obs)):
@@ -97,4 +97,5 @@ def choose_all(obs, robot, scale, ray_cos, ray_sin, ranges, actions):
         distance = obs[i, num_rays] * scale
         goal_x, goal_y = distance * obs[i, num_rays + 2], distance * obs[i, num_rays + 1]
         speed, turn_rate = obs[i, num_rays + 3] * robot[0], obs[i, num_rays + 4] * robot[1]
-        actions[i, 0], actions[i, 1] = choose(ranges, goal_x, goal_y, speed, turn_rate, robot, ray_cos, ray_sin)
+        action = choose(ranges, goal_x, goal_y, speed, turn_rate, robot, weights, ray_cos, ray_sin)
+        actions[i, 0], actions[i, 1] = action

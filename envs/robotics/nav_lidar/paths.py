@@ -7,7 +7,8 @@
 3. Corners slide towards the line between their neighbours as far as the robot fits (`tighten`), so that the path is no
    longer bound to the grid.
 
-What comes out is a path that the robot can really take, so never shorter than the shortest one.
+What comes out bends round the obstacles as tightly as the robot does, so it is hardly ever shorter than the shortest
+one: only where a step of the grid cuts a corner, by less than 10 cm.
 """
 
 import math

@@ -43,7 +43,7 @@ STATE = state_dtype(
     num_corners=np.int32,
     path=(np.float64, (MAX_CORNERS, 2)),  # m, from start to goal with the promised margin
     num_taut=np.int32,
-    taut=(np.float64, (MAX_CORNERS, 2)),  # m, the same as close to the obstacles as the robot fits
+    taut=(np.float64, (MAX_CORNERS, 2)),  # m, the shortest that the robot fits through
     shortest=np.float64,  # m, length of the shortest path to the goal's rim
     # How the episode goes:
     travelled=np.float64,  # m
@@ -53,9 +53,9 @@ STATE = state_dtype(
     trail=(np.float32, (MAX_STEPS + 1, 2)),  # m, where it was after each step: for drawings
 )
 PARAMS = params_dtype(
-    num_discs=12,  # at most 24
-    num_boxes=4,  # at most 8
-    num_walls=0,  # 0: one room; 1: two rooms; 2: four rooms
+    num_discs=8,  # at most 24
+    num_boxes=3,  # at most 8
+    num_walls=1,  # 0: one room; 1: two rooms; 2: four rooms
     door_width=1.4,  # m
     least_way=5.0,  # m, from start to goal as the crow flies
     robot_radius=0.2,  # m

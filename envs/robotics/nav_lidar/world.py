@@ -78,20 +78,28 @@ def _place(state, params, room):
 
 
 @jit
-def _plan(state, params):
-    """Find the paths with the promised margin and with none; return whether there are any."""
-    radius = float(params.robot_radius)
-    margin = radius + float(params.margin)
+def _find_path(state, path, margin):
+    """Write the shortest path of a disc of radius `margin`; return its number of corners, 0 if there is none."""
     block_nodes(state, margin)
     measure_to_goal(state)
-    count = trace(state, state.path, margin)
+    count = trace(state, path, margin)
+    return tighten(state, path, count, margin, _ROUNDS) if count > 0 else 0
+
+
+@jit
+def _plan(state, params):
+    """Find the path with the promised margin, and the shortest one that the robot fits through; is there any?"""
+    radius = float(params.robot_radius)
+    count = _find_path(state, state.path, radius + float(params.margin))
     if count == 0:
         return False
-    state.num_corners = tighten(state, state.path, count, margin, _ROUNDS)
-    for i in range(int(state.num_corners)):
-        state.taut[i, 0], state.taut[i, 1] = state.path[i, 0], state.path[i, 1]
-    state.num_taut = tighten(state, state.taut, int(state.num_corners), radius, _ROUNDS)
-    state.shortest = max(path_length(state.taut, int(state.num_taut)) - float(params.goal_radius), 0.0)
+    num_taut = _find_path(state, state.taut, radius)
+    if num_taut == 0 or path_length(state.taut, num_taut) > path_length(state.path, count):
+        for i in range(count):  # the grid's choice was the worse one
+            state.taut[i, 0], state.taut[i, 1] = state.path[i, 0], state.path[i, 1]
+        num_taut = tighten(state, state.taut, count, radius, _ROUNDS)
+    state.num_corners, state.num_taut = count, num_taut
+    state.shortest = max(path_length(state.taut, num_taut) - float(params.goal_radius), 0.0)
     return True
 
 

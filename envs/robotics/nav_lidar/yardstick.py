@@ -1,8 +1,23 @@
 """NavLidar's yardstick: who knows the map, and who sees as little as the agent.
 
 - `grid_path` follows the shortest path with the promised margin (paths.py, found at reset) by pure pursuit (R. C.
-  Coulter, 1992): the reference. It reads the state, so it is what a perfect map is worth, not a rival.
-- `dynamic_window` (dynamic_window.py) acts on the observation alone.
+  Coulter, 1992): the reference. It reads the state, so it is what a perfect map is worth, not a rival. Its SPL is not
+  1 because it leaves gaps alone through which the robot only just fits.
+- `dynamic_window` (dynamic_window.py) acts on the observation alone. Its six weights are the best of 12 that were tried
+  on 200 other worlds of `standard` (seed 50,000).
+
+Measured on 2026-11-28, before any agent was trained (`run_episodes(ENVIRONMENT, policy, num_episodes, seed=0)`; 1,000
+episodes at standard, 500 at easy and hard):
+
+| level | policy | success | collision | SPL | clearance | return |
+| --- | --- | --- | --- | --- | --- | --- |
+| standard | grid_path | 100 % | 0 % | 0.951 | 0.19 m | 15.67 |
+| standard | dynamic_window | 73.6 % | 5.4 % | 0.629 | 0.09 m | 10.96 |
+| standard | random | 0.3 % | 99.7 % | 0.003 | −0.02 m | −10.52 |
+| easy | dynamic_window | 100 % | 0 % | 0.919 | 0.41 m | 15.73 |
+| hard | dynamic_window | 47.4 % | 10.8 % | 0.410 | 0.04 m | 6.10 |
+
+The follower of the path reaches every goal at easy and hard, too (SPL 0.987 and 0.919).
 """
 
 import math
@@ -11,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from envs.robotics.nav_lidar import ENVIRONMENT, rules
-from envs.robotics.nav_lidar.dynamic_window import choose_all
+from envs.robotics.nav_lidar.dynamic_window import WEIGHTS, choose_all
 from envs.robotics.nav_lidar.geometry import SIZE
 from rlkit.engine.jit import jit
 from rlkit.evaluation import Yardstick, mean_interval, rate_interval, refuse_moves, run_episodes
@@ -64,6 +79,10 @@ def pursue(states, params, actions):
 class GridPath:
     """Follows the shortest path by pure pursuit; it needs the states."""
 
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Refuse: observations do not show the path."""
+        raise ValueError("grid_path follows a path that only the state knows, so it needs act_in(situation)")
+
     def act_in(self, situation: Situation, deterministic: bool = True) -> np.ndarray:
         """Return the actions [B, 2]."""
         actions = np.zeros((len(situation.states), 2), np.float32)
@@ -76,7 +95,7 @@ def grid_path(params: np.record) -> GridPath:
     return GridPath()
 
 
-def dynamic_window(params: np.record) -> FunctionPolicy:
+def dynamic_window(params: np.record, weights: tuple[float, ...] = WEIGHTS) -> FunctionPolicy:
     """Return the dynamic window for `params`; it takes the gains of the motors for 1."""
     dt, lag = float(params.step_seconds), max(float(params.motor_lag), 1e-6)
     robot = (
@@ -87,7 +106,7 @@ def dynamic_window(params: np.record) -> FunctionPolicy:
     def control(obs: np.ndarray, action_mask: np.ndarray | None) -> np.ndarray:
         actions = np.zeros((len(obs), 2))
         ranges = np.zeros(rules.NUM_RAYS)
-        choose_all(obs.astype(np.float64), robot, SIZE, rules.RAY_COS, rules.RAY_SIN, ranges, actions)
+        choose_all(obs.astype(np.float64), robot, weights, SIZE, rules.RAY_COS, rules.RAY_SIN, ranges, actions)
         return actions.astype(np.float32)
 
     return FunctionPolicy(control, ENVIRONMENT.spaces(params)[0])

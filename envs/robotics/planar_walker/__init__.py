@@ -21,8 +21,8 @@ Termination
 
 Params
     forward_weight, healthy_reward, control_cost; min_height, max_height (m), max_pitch (rad); reset_noise (m, rad, m/s
-    and rad/s: half-width of the uniform start). Of the body, as multiples of what walker.xml says: mass_scale,
-    friction_scale, motor_scale, damping_scale.
+    and rad/s: half-width of the uniform start). Of the body, as multiples of what walker.xml says: mass_scale (sensible
+    0.8 to 1.25), friction_scale (0.6 to 1.2), motor_scale (0.8 to 1.1), damping_scale (0.5 to 2).
 
 Metrics
     speed (m/s, mean of the episode), falls (1: it ended in one), cost_of_transport (work of the motors / (weight ×

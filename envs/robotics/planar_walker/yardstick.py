@@ -1,8 +1,9 @@
 """PlanarWalker's yardstick: standing still by joint springs, and what a published learning curve says.
 
-No simple controller walks this body fast, so the reference is not an optimum: `stand` holds every joint at 0 by a spring
-and a damper (a torque within the motors' limits) and collects healthy_reward for the whole episode. `limp`, a constant
-action of zero, falls. A learner earns forward_weight × speed on top of what standing gives; a score of 1 is standing.
+No simple controller walks this body fast, so the reference is not an optimum: `stand` holds every joint at 0 by a
+spring and a damper (a torque within the motors' limits) and collects healthy_reward for the whole episode. `limp`, a
+constant action of zero, falls. A learner earns forward_weight × speed on top of what standing gives: a score of 1 is
+standing, and each m/s is about one more.
 
 Level standard, seeds 0 to 499, `run_episodes(ENVIRONMENT, policy, 500, seed=0)` on 28 November 2026 (95 % intervals):
 
@@ -10,8 +11,8 @@ Level standard, seeds 0 to 499, `run_episodes(ENVIRONMENT, policy, 500, seed=0)`
     limp     return 129.4 [127.2, 131.7]    speed −0.15 m/s      100 % fell [99.2, 100], after 154 steps
     random   return 25.5 [23.9, 27.1]       speed −0.31 m/s      100 % fell [99.2, 100], after 41 steps
 
-Learners on Gymnasium's own body (Walker2d-v3, the same reward), which has other sizes: Stable-Baselines3's PPO 3,572 ± 808
-after a million steps, in 10 episodes (huggingface.co/sb3/ppo-Walker2d-v3), and DI-engine's TD3 4,332 ± 12
+Learners on Gymnasium's own body (Walker2d-v3, the same reward), which has other sizes: Stable-Baselines3's PPO
+3,572 ± 808 after a million steps, in 10 episodes (huggingface.co/sb3/ppo-Walker2d-v3), and DI-engine's TD3 4,332 ± 12
 (huggingface.co/OpenDILabCommunity/Walker2d-v3-TD3).
 """
 

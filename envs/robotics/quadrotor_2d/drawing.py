@@ -44,7 +44,8 @@ def _draw_grid(params, canvas):
 
 
 def _place(state, params, num_steps):
-    return _at(*(reference(state, params, axis, num_steps)[0] for axis in (0, 1)), params)
+    x, z = (reference(state, params, axis, num_steps)[0] for axis in (0, 1))
+    return _at(x, z, params)
 
 
 def _draw_reference(state, params, canvas):

@@ -1,0 +1,31 @@
+"""Recipes for Highway; `python -m envs.driving.highway.train` trains the first."""
+
+import sys
+
+from agents import ppo
+
+RECIPES = {
+    "ppo": ppo.Config(
+        total_steps=6_000_000,
+        num_envs=256,
+        num_steps=32,
+        num_epochs=4,
+        minibatch_size=2048,
+        gamma=0.95,
+        gae_lambda=0.9,
+        learning_rate=1e-3,
+        entropy_coef=0.005,
+        normalize_obs=True,
+        normalize_returns=True,
+        hidden_sizes=(128, 128),
+        activation="relu",
+        eval_interval=500_000,
+        eval_episodes=300,
+        checkpoint_interval=1_000_000,
+    ),
+}
+
+if __name__ == "__main__":
+    from rlkit.cli.train import main
+
+    sys.exit(main(["highway", *sys.argv[1:]]))

@@ -1,0 +1,132 @@
+"""How policies do under params that they were not trained on; returns numbers, prints nothing.
+
+Four conditions, each a list of parameter sets that share the episodes:
+
+    nominal    level standard: what controllers are designed for
+    held-out   `NUM_POINTS` fixed points of the ranges of level randomized: a scrambled Halton sequence, so that they
+               fill the ranges evenly, which random draws of training never meet exactly
+    outside    the same points moved out of the ranges, all params at once: the further beyond an end, the further the
+               point is from the middle, at most `FAR` of the range's width
+    hidden     level hidden: one set of params, with delay and noise, that stands for the real thing
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rlkit.engine.variation import DISTURBANCES, MAX_DELAY, Range, ranges
+from rlkit.environment import Environment
+from rlkit.evaluation import mean_interval, run_episodes
+
+NUM_POINTS = 64
+FAR = 0.25
+CONDITIONS = ("nominal", "held-out", "outside", "hidden")
+
+
+def parameter_sets(environment: Environment) -> dict[str, list[dict[str, Any]]]:
+    """Return the options of `BatchEnv` for each parameter set of each condition.
+
+    Raises:
+        ValueError: the environment has no level `randomized` with ranges, or no level `hidden`.
+    """
+    for level in ("randomized", "hidden"):
+        if level not in environment.levels:
+            raise ValueError(f"{environment.name} has no level {level!r}, so there is nothing to transfer to")
+    drawn = ranges(environment.levels["randomized"])
+    if not drawn:
+        raise ValueError(f"level 'randomized' of {environment.name} draws nothing, so there is nothing to transfer to")
+    points = _points(len(drawn))
+    kinds = {name: _is_whole(environment, name) for name in drawn}
+    inside, beyond = [], []
+    for point in points:
+        pairs = list(zip(drawn.items(), point, strict=True))
+        inside.append({name: _number(within(values, u), kinds[name]) for (name, values), u in pairs})
+        beyond.append({name: _number(outside(values, u), kinds[name], up=True) for (name, values), u in pairs})
+    beyond = [{name: _allowed(name, value) for name, value in point.items()} for point in beyond]
+    randomized = {"level": "randomized"}
+    return {
+        "nominal": [{"level": "standard"}],
+        "held-out": [randomized | point for point in inside],
+        "outside": [randomized | point for point in beyond],
+        "hidden": [{"level": "hidden"}],
+    }
+
+
+def within(values: Range, share: float) -> float:
+    """Return the value at a share, 0 to 1, of a range."""
+    if values.distribution == "log_uniform":
+        return float(values.low * (values.high / values.low) ** share)
+    return float(values.low + (values.high - values.low) * share)
+
+
+def outside(values: Range, share: float) -> float:
+    """Return a value beyond the nearer end; beyond the upper one where a range begins at 0, below which is nothing."""
+    far = FAR * 2 * abs(share - 0.5)
+    is_up = share >= 0.5 or values.low == 0
+    if values.distribution == "log_uniform":
+        factor = (values.high / values.low) ** far
+        return float(values.high * factor if is_up else values.low / factor)
+    distance = far * (values.high - values.low)
+    if is_up:
+        return float(values.high + distance)
+    return float(max(values.low - distance, 0.25 * values.low) if values.low > 0 else values.low - distance)
+
+
+def transfer(
+    environment: Environment,
+    policies: Mapping[str, Any],
+    num_episodes: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return condition → policy → figure → estimate over `num_episodes` episodes, shared by a condition's sets.
+
+    Every policy meets the same episodes. `progress` hears (parameter sets played, all).
+
+    Raises:
+        ValueError: see `parameter_sets`.
+    """
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    conditions = parameter_sets(environment)
+    done, total = 0, len(policies) * sum(map(len, conditions.values()))
+    for condition, sets in conditions.items():
+        table[condition] = {}
+        for name, policy in policies.items():
+            parts = []
+            for k, options in enumerate(sets):
+                count = -(-num_episodes // len(sets))
+                parts.append(run_episodes(environment, policy, count, seed + k * count, **options))
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            figures = {"return": np.concatenate([part.returns for part in parts])}
+            for metric in environment.metrics:
+                figures[metric] = np.concatenate([part.metrics[metric] for part in parts])
+            table[condition][name] = {figure: mean_interval(values) for figure, values in figures.items()}
+    return table
+
+
+def _points(size: int) -> np.ndarray:
+    """Return the points [NUM_POINTS, size] of the unit cube."""
+    from scipy.stats import qmc  # here, because it takes half a second
+
+    return qmc.Halton(size, seed=0).random(NUM_POINTS)
+
+
+def _is_whole(environment: Environment, name: str) -> bool:
+    if name in DISTURBANCES:
+        return isinstance(DISTURBANCES[name], int)
+    return bool(np.issubdtype(environment.base_rules.PARAMS.dtype[name], np.integer))
+
+
+def _number(value: float, is_whole: bool, up: bool = False) -> float:
+    """Return `value`, or the whole number it stands for: the nearest, or beyond an end the next one out."""
+    if not is_whole:
+        return value
+    return int(np.ceil(value)) if up else int(np.rint(value))
+
+
+def _allowed(name: str, value: float) -> float:
+    """Return `value` as far as a delay or noise may go."""
+    return min(max(value, 0), MAX_DELAY) if name.endswith("_delay") else max(value, 0) if name == "obs_noise" else value
