@@ -30,6 +30,8 @@ def sector_of(x, y, least):
     angle = math.atan2(y, x)
     if angle < least:
         angle += 2.0 * math.pi
+    elif angle >= least + 2.0 * math.pi:
+        angle -= 2.0 * math.pi
     return math.floor((angle - FIRST) / SPACING)
 
 
