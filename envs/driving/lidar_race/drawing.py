@@ -56,8 +56,10 @@ def _draw_road(state, canvas, at, metre, gates):
         centre = [at(state.centre_x[i % count], state.centre_y[i % count]) for i in gates]
         for i in range(0, len(centre) - 1, 2):
             canvas.line(centre[i : i + 2], mix(_ROAD, TEXT, 0.25), 1.5)
-    if 0 in gates or count in gates:
-        canvas.line([at(state.left_x[0], state.left_y[0]), at(state.right_x[0], state.right_y[0])], TEXT, width)
+    start = round((float(state.arc) - float(state.progress)) / float(state.spacing)) % count  # laps count from there
+    if any(gate % count == start for gate in gates):
+        ends = [at(state.left_x[start], state.left_y[start]), at(state.right_x[start], state.right_y[start])]
+        canvas.line(ends, TEXT, width)
 
 
 def _draw_rays(state, params, canvas, at):

@@ -35,12 +35,12 @@ STATE = state_dtype(
     track=np.int64,  # its number
     num_points=np.int32,
     spacing=np.float64,  # m, between points of the centreline
-    centre_x=(np.float32, (MAX_POINTS,)),  # m
-    centre_y=(np.float32, (MAX_POINTS,)),
-    left_x=(np.float32, (MAX_POINTS,)),  # walls
-    left_y=(np.float32, (MAX_POINTS,)),
-    right_x=(np.float32, (MAX_POINTS,)),
-    right_y=(np.float32, (MAX_POINTS,)),
+    centre_x=(np.float64, (MAX_POINTS,)),  # m
+    centre_y=(np.float64, (MAX_POINTS,)),
+    left_x=(np.float64, (MAX_POINTS,)),  # walls
+    left_y=(np.float64, (MAX_POINTS,)),
+    right_x=(np.float64, (MAX_POINTS,)),
+    right_y=(np.float64, (MAX_POINTS,)),
 )
 PARAMS = params_dtype(
     # The car: a 1:10 race car as measured for the F1TENTH simulator

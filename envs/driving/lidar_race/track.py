@@ -109,7 +109,7 @@ def lay_segments(state, spacing, turn):
 @jit
 def keeps_clear(state, spacing, distance):
     """Return whether parts of the centreline that are no neighbours are at least `distance` apart."""
-    first = int(math.ceil(0.5 * math.pi * distance / spacing))  # a bend of that diameter is wider than that
+    first = math.ceil(0.5 * math.pi * distance / spacing)  # a bend of that diameter is wider than that
     for i in range(0, NUM_POINTS, 2):
         x, y = float(state.centre_x[i]), float(state.centre_y[i])
         for j in range(i + first, min(NUM_POINTS, i + NUM_POINTS - first + 1)):

@@ -120,6 +120,6 @@ def _check_walls(name: str, params: dict[str, Any], points: np.ndarray, lines: l
         for i in np.flatnonzero(folds):
             nearest = int(np.hypot(*(points[:, :2] - centre[i]).T).argmin())
             raise ValueError(
-                f"{name}, line {lines[nearest]}: the {side} wall, {abs(width[i]):.3g} m away, is further than the bend's "
-                "middle; give a smaller width there"
+                f"{name}, line {lines[nearest]}: the {side} wall, {abs(width[i]):.3g} m away, is further than the "
+                "middle of the bend; give a smaller width there"
             )

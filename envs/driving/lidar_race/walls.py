@@ -30,7 +30,9 @@ def sector_of(x, y, least):
     angle = math.atan2(y, x)
     if angle < least:
         angle += 2.0 * math.pi
-    return int(math.floor((angle - FIRST) / SPACING))
+    elif angle >= least + 2.0 * math.pi:
+        angle -= 2.0 * math.pi
+    return math.floor((angle - FIRST) / SPACING)
 
 
 @jit

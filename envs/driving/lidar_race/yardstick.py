@@ -7,9 +7,23 @@
   program of F1TENTH teams (after V. Sezer, M. Gokasan, "Follow the gap method", 2012).
 - The lap time of a point at the full friction limit on the line of least curvature is no policy: it neglects that a
   car turns its wheels, rolls its tyres and has a length. It is a proxy for the optimum, in `rlkit yardstick`.
+
+Measured on 28 November 2026, before any agent was trained, at `standard`. On the held-out tracks (87.3 m in the mean;
+32 cars × 100 s on each of 20, 640 episodes; `rlkit evaluate lidar_race` shows them as held_out_…):
+
+| policy | share of friction | crashed | crashes per km | lap time (s, from rest) |
+| --- | --- | --- | --- | --- |
+| pure_pursuit | 30 % | 0 [0, 0.006] | 0 | 20.65 [20.50, 20.80] |
+| | 40 % | 0.055 [0.040, 0.075] | 0.12 | 21.5 |
+| | 50 % | 0.627 [0.588, 0.663] | 2.8 | 62.1 |
+| | 60 % | 0.969 [0.952, 0.980] | 22 | 96.1 |
+| follow_the_gap | | 0 [0, 0.006] | 0 | 30.50 [30.18, 30.82] |
+
+(An episode without a completed lap counts 100 s.) A lap as pure pursuit plans it takes 20.2 s, the proxy of the
+optimum 9.8 s. On 512 episodes from seed 0, each with a track of its own: pure_pursuit returns 426.2 [423.2, 429.2] at
+21.30 s a lap, follow_the_gap 291.1 [290.1, 292.1] at 31.14 s; random play −26.1, and all of it crashes.
 """
 
-import math
 from typing import Any
 
 import numpy as np
