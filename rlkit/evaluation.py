@@ -24,7 +24,8 @@ class Yardstick:
 
     Args:
         reference: one line: what the reference is, and whether it is the optimum.
-        policies: named classical controllers and solvers, each a function of the params record that builds it;
+        policies: named classical controllers and solvers, each a function of the params record that builds it (a
+            `Policy`, or what acts by states alone and has only `act_in`);
             the first is the reference. One that needs an extra raises MissingExtraError when it is built without it;
             reports then go without its row.
         score: figures of a policy beyond its return, name → value (shares in [0, 1]); None: returns are all. The
@@ -40,7 +41,7 @@ class Yardstick:
     """
 
     reference: str
-    policies: Mapping[str, Callable[[Any], Policy]]
+    policies: Mapping[str, Callable[[Any], Any]]
     score: Callable[[Policy, bool], dict[str, float]] | None = None
     explain: Callable[[str], dict[str, Any]] | None = None
     positions: Callable[[str], Positions] | None = None

@@ -79,8 +79,8 @@ def _check(name: str, points: np.ndarray, lines: list[int]) -> None:
     if len(points) < 8:
         raise ValueError(f"{name} has {len(points)} points; a track needs 8 or more")
     steps = np.hypot(*(np.roll(points[:, :2], -1, axis=0) - points[:, :2]).T)
-    for i in np.flatnonzero(steps == 0):
-        raise ValueError(f"{name}, line {lines[i]}: the next point is the same; leave one of them out")
+    for same in np.flatnonzero(steps == 0):
+        raise ValueError(f"{name}, line {lines[same]}: the next point is the same; leave one of them out")
     if steps.sum() < 8 * MIN_SPACING:
         raise ValueError(f"{name} is {steps.sum():.2g} m long; a track needs {8 * MIN_SPACING} m or more")
     if steps.max() > 0.2 * steps.sum():
