@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=9_000_000,
+        total_steps=6_500_000,
         num_envs=512,
         num_steps=64,
         num_epochs=4,
@@ -22,7 +22,7 @@ RECIPES = {
         activation="relu",
         eval_interval=1_000_000,
         eval_episodes=100,
-        checkpoint_interval=3_000_000,
+        checkpoint_interval=2_000_000,
     ),
 }
 
