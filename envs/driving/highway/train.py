@@ -6,17 +6,18 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=6_000_000,
-        num_envs=256,
+        total_steps=9_000_000,
+        num_envs=512,
         num_steps=32,
         num_epochs=4,
-        minibatch_size=2048,
-        gamma=0.95,
+        minibatch_size=4096,
+        gamma=0.97,
         gae_lambda=0.9,
-        learning_rate=1e-3,
+        learning_rate=1.5e-3,
         entropy_coef=0.005,
         normalize_obs=True,
         normalize_returns=True,
+        normalize_values=True,
         hidden_sizes=(128, 128),
         activation="relu",
         eval_interval=500_000,
