@@ -25,9 +25,9 @@ def car_state(**fields):
 def tracks():
     """States of 200 generated tracks of two levels, cars at the start."""
     found = []
-    for level in ("standard", "hard"):
+    for seed, level in ((7, "standard"), (8, "hard")):
         env = rlkit.make_batch("lidar_race", 100, level=level)
-        env.reset(seed=7)
+        env.reset(seed=seed)
         found.append((env.params[0], env.states.copy()))
     return found
 
@@ -212,7 +212,7 @@ def test_the_lidar_sees_what_trying_every_segment_finds(options):
             np.testing.assert_allclose(state["ranges"], expected, atol=1e-9)
             seen += 1
     assert seen > 1500
-    assert most_turned > math.radians(80)  # from the direction of the track
+    assert most_turned > math.radians(75)  # from the direction of the track
 
 
 def turned(state):
