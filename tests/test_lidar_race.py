@@ -25,7 +25,7 @@ def car_state(**fields):
 def tracks():
     """States of 200 generated tracks of two levels, cars at the start."""
     found = []
-    for seed, level in ((7, "standard"), (8, "hard")):
+    for seed, level in ((7, "standard"), (1007, "hard")):
         env = rlkit.make_batch("lidar_race", 100, level=level)
         env.reset(seed=seed)
         found.append((env.params[0], env.states.copy()))
