@@ -62,6 +62,10 @@ class PurePursuit:
         self._rows = np.zeros(0, np.int64)  # numbers of the tracks in the table, sorted
         self._table = np.zeros((0, 1))
 
+    def act(self, obs: Any, action_mask: np.ndarray | None = None, deterministic: bool = True) -> Any:
+        """Refuse: observations do not show the track."""
+        raise ValueError("pure_pursuit follows a centreline that only the state knows, so it needs act_in(situation)")
+
     def act_in(self, situation: Situation, deterministic: bool = True) -> np.ndarray:
         """Return the actions [B, 2]; there is no chance to draw on."""
         states, params = situation.states, self._params
