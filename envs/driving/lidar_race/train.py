@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=20_000_000,
+        total_steps=6_000_000,
         num_envs=256,
         num_steps=64,
         num_epochs=4,
@@ -18,9 +18,9 @@ RECIPES = {
         normalize_obs=True,
         normalize_returns=True,
         hidden_sizes=(128, 128),
-        eval_interval=2_000_000,
+        eval_interval=500_000,
         eval_episodes=100,
-        checkpoint_interval=5_000_000,
+        checkpoint_interval=2_000_000,
     ),
 }
 
