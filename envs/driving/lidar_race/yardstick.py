@@ -37,7 +37,7 @@ from envs.driving.lidar_race.racing import (
     speed_profile,
     track_points,
 )
-from rlkit.evaluation import Yardstick, mean_interval, rate_interval, refuse_moves, run_episodes
+from rlkit.evaluation import Estimate, Yardstick, mean_interval, rate_interval, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy, Policy, Situation
 from rlkit.registry import make_batch
 
@@ -148,9 +148,13 @@ def held_out(policy: Policy, options: dict[str, Any]) -> dict[str, Any]:
         for number in numbers
     ]
     figures = {name: np.concatenate([part.metrics[name] for part in parts]) for name in ENVIRONMENT.metrics}
+    crashed = rate_interval(float(figures["crashed"].sum()), len(figures["crashed"]))
+    per_km = 1000.0 / float(figures["progress"].mean())  # cars
     return {
-        "held_out_crashed": rate_interval(float(figures["crashed"].sum()), len(figures["crashed"])),
-        "held_out_crashes_per_km": 1000.0 * float(figures["crashed"].sum() / figures["progress"].sum()),
+        "held_out_crashed": crashed,
+        "held_out_crashes_per_km": Estimate(
+            crashed.mean * per_km, crashed.low * per_km, crashed.high * per_km, crashed.count
+        ),
         "held_out_lap_time": mean_interval(figures["lap_time"]),
     }
 
@@ -179,7 +183,7 @@ def explain(moves: str) -> dict[str, Any]:
         "num_tracks": HELD_OUT_TRACKS,
         "mean_length": float(np.mean(lengths)),
         "pure_pursuit_lap_time": driven["held_out_lap_time"].mean,
-        "pure_pursuit_crashes_per_km": driven["held_out_crashes_per_km"],
+        "pure_pursuit_crashes_per_km": driven["held_out_crashes_per_km"].mean,
         "pure_pursuit_plan": float(np.mean(plans)),
         "proxy_optimum": float(np.mean(proxies)),
         "assumptions": "proxy: a point on the line of least curvature, at the friction limit, flying start",
