@@ -123,7 +123,8 @@ def follow_the_gap(params: np.record) -> FunctionPolicy:
     angles = np.radians(np.arange(36) * 7.5 - 131.25)
 
     def control(obs: np.ndarray, action_mask: np.ndarray | None) -> np.ndarray:
-        ranges, speed = obs[:, :36].astype(np.float64) * float(params.max_range), 10.0 * obs[:, 36]
+        ranges = np.maximum(obs[:, :36].astype(np.float64), 0.005) * float(params.max_range)  # noise may go below 0
+        speed = 10.0 * obs[:, 36]
         steering = obs[:, 39] * most
         inside = np.minimum(np.minimum(ranges, np.roll(ranges, 1, 1)), np.roll(ranges, -1, 1))
         weight = np.where(np.abs(angles) < 1.4, inside, 0.0) ** 4  # the far rays, none sideways
