@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.allocation.own_files import read_text
+from envs.own_files import read_text
 
 
 def read_series(name: str) -> dict[str, Any]:

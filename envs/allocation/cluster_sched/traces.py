@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.allocation.own_files import read_text
+from envs.own_files import read_text
 
 MAX_ARRIVAL = 10_000  # steps
 MAX_UNITS = 30_000  # of a resource: sums fit into the state's int16

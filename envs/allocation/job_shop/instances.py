@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from envs.allocation.job_shop.rules import MAX_JOBS, MAX_MACHINES, MAX_OPERATIONS
-from envs.allocation.own_files import read_text
+from envs.own_files import read_text
 
 DATA = Path(__file__).parent / "data" / "instances.json.xz"
 MAX_DURATION = 32_767

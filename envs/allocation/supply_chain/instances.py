@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from envs.allocation.own_files import read_text
 from envs.allocation.supply_chain.rules import MAX_LEAD_TIME, MAX_STAGES
+from envs.own_files import read_text
 
 FILE = Path(__file__).parent.parent / "data" / "inventory" / "stockpyl_instances.json"
 MAX_BYTES = 1 << 20

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.allocation.own_files import read_text
+from envs.own_files import read_text
 
 FIELDS = ("x", "y", "width right", "width left")
 MIN_SPACING = 0.45  # m: a car that is not faster than 20 m/s passes at most three points a step
