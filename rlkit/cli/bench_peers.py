@@ -72,6 +72,7 @@ def _gymnasium(name: str, num_envs: int, threads: int, repeats: int) -> list[Tim
 
     if name in ("planar_walker", "arm_reach", "arm_push"):
         import_extra("mujoco", "mujoco", "Gymnasium's robots need MuJoCo")
+        import_extra("imageio", "peers", "Gymnasium's robots need imageio")
     found = []
     for id in GYMNASIUM.get(name, ()):
         found.append(_vector(id, min(num_envs, SYNC_COPIES), "sync", repeats, "Gymnasium SyncVectorEnv"))
