@@ -35,7 +35,8 @@ from rlkit.learning.policy import Situation
 
 _MAX_BYTES = 1 << 26  # of the sequences that are played at a time, so of the copies
 _MAX_DRAWS = 1 << 24  # random numbers that one step may draw
-_SAMPLER = record_dtype(("rng", np.uint64))
+# A generator alone at the start of a record would be a subtype, to Numba, of every record that begins with one.
+_SAMPLER = record_dtype(("copy", np.int64), ("rng", np.uint64))
 
 
 @dataclass(frozen=True)
