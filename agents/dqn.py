@@ -392,17 +392,12 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
 def load(run: Any, environment: Any, params: np.record | None = None) -> QPolicy:
     """Return the best policy of the newest checkpoint of `run`, or the last; see `agents.ppo.load`."""
     checkpoint = run.load()
-    config = replace(config_of(run.config), device="cpu")  # wherever it was trained
+    config = replace(training.config_of(Config, run.config), device="cpu")  # wherever it was trained
     found = training.spaces_under(environment, config, params)
     network = training.actor_critic(found[0], _discrete(found[1]), config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
     saving.load_weights(network, saving.part(checkpoint.tensors, kept))
     return QPolicy(network, config.dueling, config.temperature, found[0], found[1], run.seed, config.gamma)
-
-
-def config_of(settings: Mapping[str, Any]) -> Config:
-    """Return the Config that a run folder's JSON describes."""
-    return Config(**{**settings, "hidden_sizes": tuple(settings["hidden_sizes"])})
 
 
 def _discrete(space: spaces.Space) -> spaces.Discrete:

@@ -380,7 +380,7 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> Network
         ValueError: its network does not fit the spaces under `params`.
     """
     checkpoint = run.load()
-    config = replace(config_of(run.config), device="cpu")  # wherever it was trained
+    config = replace(training.config_of(Config, run.config), device="cpu")  # wherever it was trained
     spaces = training.spaces_under(environment, config, params)
     network = training.actor_critic(*spaces, config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet
@@ -390,8 +390,3 @@ def load(run: Any, environment: Any, params: np.record | None = None) -> Network
         moments.restore(saving.part(checkpoint.tensors, "best_moments" if kept == "best" else "moments.obs"))
     value_scale = checkpoint.facts.get("best_value_scale" if kept == "best" else "value_scale", 1.0)
     return NetworkPolicy(network, moments, spaces[0], spaces[1], run.seed, config.gamma, value_scale)
-
-
-def config_of(settings: Mapping[str, Any]) -> Config:
-    """Return the Config that a run folder's JSON describes."""
-    return Config(**{**settings, "hidden_sizes": tuple(settings["hidden_sizes"])})

@@ -377,7 +377,7 @@ def evaluate(learner: Learner) -> dict[str, float]:
 
 def load(run: Any, environment: Any, params: np.record | None = None) -> SearchPlayer:
     """Return a search with the averaged network of the newest checkpoint of `run`; see `agents.ppo.load`."""
-    checkpoint, config = run.load(), config_of(run.config)
+    checkpoint, config = run.load(), training.config_of(Config, run.config)
     return player_of(environment, config, saving.part(checkpoint.tensors, "average"), params)
 
 
@@ -393,8 +393,3 @@ def player_of(
         environment, params, network.eval(), spaces, find_wins=config.find_wins, gamma=config.gamma
     )  # fmt: skip
     return player.with_simulations(config.play_simulations)
-
-
-def config_of(settings: Mapping[str, Any]) -> Config:
-    """Return the Config that a run folder's JSON describes."""
-    return Config(**settings)

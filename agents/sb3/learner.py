@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
@@ -207,21 +206,22 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
     return figures
 
 
-def load(run: Any, environment: Any, config: Any, params: Any, policies: tuple[type, type]) -> SB3Policy:
+def load(run: Any, environment: Any, params: Any, kind: type, algorithm: Any) -> SB3Policy:
     """Return the best policy of the newest checkpoint of `run`, or the last; see `agents.ppo.load`.
 
     The weights are safetensors, the policy is built anew: nothing is unpickled.
 
     Args:
-        config: the run's.
-        policies: SB3's classes for one array and for a Dict.
+        kind: the agent's Config.
+        algorithm: SB3's class.
     """
     checkpoint = run.load()
+    config: Any = training.config_of(kind, run.config)
     observation_space, action_space = training.spaces_under(environment, config, params)
     goal_size = getattr(environment, "goal_size", 0)
     if goal_size and getattr(config, "hindsight_goals", 0):
         observation_space = goal_space(observation_space, goal_size)
-    policy = policies[isinstance(observation_space, spaces.Dict)](
+    policy = parts.policy_class(algorithm, observation_space)(
         observation_space, action_space, parts.schedule(0.0, "constant"), **parts.network(config)
     )
     kept = "policy" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet

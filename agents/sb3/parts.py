@@ -25,6 +25,11 @@ def check_actions(name: str, action_space: spaces.Space, *kinds: type) -> None:
         raise ValueError(f"{name} needs actions of kind {known}, not {action_space}: choose another --agent")
 
 
+def policy_class(algorithm: Any, observation_space: spaces.Space) -> type:
+    """Return SB3's policy of an algorithm for such observations: one array, or the parts of a goal environment."""
+    return algorithm.policy_aliases["MultiInputPolicy" if isinstance(observation_space, spaces.Dict) else "MlpPolicy"]
+
+
 def vec_env(environment: Any, config: Any) -> VecEnv:
     """Return the copies to learn from; those of a goal environment in parts if there is to be hindsight."""
     if isinstance(environment, ExternalEnvironment):

@@ -1,18 +1,14 @@
 """Proximal policy optimisation (Schulman et al. 2017) by Stable-Baselines3; see `agents.sb3`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gymnasium import spaces
 from stable_baselines3 import PPO
-from stable_baselines3.ppo import MlpPolicy, MultiInputPolicy
 
 from agents.sb3 import learner, parts
 from agents.sb3.policy import SB3Policy
 from rlkit.learning import training
-
-POLICIES = (MlpPolicy, MultiInputPolicy)  # for one array, and for the parts of a goal environment
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def make_model(environment: Any, config: Config, env: Any, seed: int) -> PPO:
     """Return SB3's PPO as a config describes it."""
     parts.check_actions("sb3-ppo", env.action_space, spaces.Discrete, spaces.MultiDiscrete, spaces.Box)
     return PPO(
-        POLICIES[isinstance(env.observation_space, spaces.Dict)], env, seed=seed, device=config.device,
+        parts.policy_class(PPO, env.observation_space), env, seed=seed, device=config.device,
         n_steps=config.num_steps, batch_size=config.minibatch_size, n_epochs=config.num_epochs,
         learning_rate=parts.schedule(config.learning_rate, config.learning_rate_schedule),
         clip_range=parts.schedule(config.clip_range, config.clip_range_schedule), target_kl=config.target_kl,
@@ -76,9 +72,4 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
 
 def load(run: Any, environment: Any, params: Any = None) -> SB3Policy:
     """Return the best policy of the newest checkpoint of `run`, or the last; see `agents.ppo.load`."""
-    return learner.load(run, environment, replace(config_of(run.config), device="cpu"), params, POLICIES)
-
-
-def config_of(settings: Mapping[str, Any]) -> Config:
-    """Return the Config that a run folder's JSON describes."""
-    return Config(**{**settings, "hidden_sizes": tuple(settings["hidden_sizes"])})
+    return learner.load(run, environment, params, Config, PPO)

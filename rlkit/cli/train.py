@@ -157,10 +157,11 @@ def _resume(name: str | None, options: Any, flags: list[str]) -> int:
 
 
 def _config_of(agent: Any, run: Any) -> Any:
+    from rlkit.learning.training import config_of
     from rlkit.run import RunError
 
     try:
-        return agent.config_of(run.config)
+        return config_of(agent.Config, run.config)
     except (TypeError, KeyError, ValueError) as error:
         raise RunError(f"{run.folder / 'config.json'} has no settings of {run.agent_name}: {error}") from None
 

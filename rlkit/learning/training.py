@@ -1,7 +1,8 @@
 """What trainings have in common around their algorithms: where they take place, and what they tell."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,18 @@ from rlkit.engine.variation import varied
 from rlkit.learning.actor_critic import ActorCritic, flat_obs, flat_obs_shape
 from rlkit.learning.policy import add_axis
 from rlkit.registry import make_batch
+
+ConfigT = TypeVar("ConfigT")
+
+
+def config_of(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
+    """Return the Config, of an agent's class, that a run folder's JSON describes, in which tuples have become lists.
+
+    Raises:
+        KeyError, TypeError, ValueError: these are not its settings.
+    """
+    tuples = {field.name for field in fields(kind) if isinstance(field.default, tuple)}  # type: ignore[arg-type]
+    return kind(**{**settings, **{name: tuple(settings[name]) for name in tuples}})
 
 
 def check_at_least_one(config: Any, *names: str) -> None:
