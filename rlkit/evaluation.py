@@ -50,6 +50,18 @@ class Yardstick:
     long_run: Callable[[Policy, dict[str, Any]], dict[str, Any]] | None = None
 
 
+def build_policies(policies: Mapping[str, Callable[[Any], Any]], params: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return (policies by name, built for `params`; of those whose extra is missing, the reason by name)."""
+    built: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    for name, build in policies.items():
+        try:
+            built[name] = build(params)
+        except MissingExtraError as error:
+            left_out[name] = str(error)
+    return built, left_out
+
+
 def refuse_moves(environment: Environment, moves: str) -> None:
     """Raise ValueError if a yardstick that explains itself in general is given moves."""
     if moves:
@@ -239,18 +251,13 @@ def compare(
     yardstick = environment.yardstick
     level = {k: v for k, v in options.items() if k != "opponent"}
     params = environment.params(**level)[0] if isinstance(environment, Environment) else None
-    players: dict[str, Policy] = {"agent": policy, **(others or {}), "random": random_policy(environment, **level)}
     score_of = yardstick.score if yardstick is not None else None
-    built = dict(yardstick.policies) if yardstick is not None else {}
-    reference = next(iter(built), None)
+    builders = dict(yardstick.policies) if yardstick is not None else {}
+    reference = next(iter(builders), None)
     if score_of is not None and reference is not None:
-        del built[reference]  # it made the labels: 100 % by definition
-    left_out: dict[str, str] = {}
-    for name, build in built.items():
-        try:
-            players[name] = build(params)
-        except MissingExtraError as error:
-            left_out[name] = str(error)
+        del builders[reference]  # it made the labels: 100 % by definition
+    built, left_out = build_policies(builders, params)
+    players = {"agent": policy, **(others or {}), "random": random_policy(environment, **level), **built}
     rows: dict[str, dict[str, Any]] = {}
     played: dict[str, Episodes] = {}
     for name, player in players.items():
@@ -262,9 +269,9 @@ def compare(
             rows[name].update(yardstick.long_run(player, level))
         if score_of is not None:
             rows[name].update(score_of(player, True))
-    if environment.num_players == 2 and score_of is None and reference is not None:
+    if environment.num_players == 2 and reference in built:
         count = min(num_episodes, 100)  # such rules are plain Python, and slow
-        episodes = run_episodes(environment, policy, count, seed, **options | {"opponent": built[reference](params)})
+        episodes = run_episodes(environment, policy, count, seed, **options | {"opponent": built[reference]})
         rows["agent"][f"return against {reference}"] = mean_interval(episodes.returns)
     for name in ("agent", "random") if num_samples else ():
         row = f"{name}, best of {num_samples}"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from typing import Any
 
 from rlkit.cli import output
@@ -57,7 +58,7 @@ def main(args: list[str]) -> int:
 
 def _policies(options: Any) -> tuple[Any, dict[str, Any]]:
     """Return the environment and the policies by the names of their columns."""
-    from rlkit.extras import MissingExtraError
+    from rlkit.evaluation import build_policies
     from rlkit.run import Run
 
     run = Run.open(options.run)
@@ -75,9 +76,7 @@ def _policies(options: Any) -> tuple[Any, dict[str, Any]]:
         name = name if name not in policies else "--nominal"
         policies[name] = policy_and_options(other, environment, "standard")[0]
     yardstick = environment.yardstick
-    for name, build in (yardstick.policies if yardstick is not None else {}).items():
-        try:
-            policies[name] = build(environment.params()[0])
-        except MissingExtraError as error:
-            print(f"{name} is left out: {error}")
-    return environment, policies
+    built, left_out = build_policies({} if yardstick is None else yardstick.policies, environment.params()[0])
+    for name, reason in left_out.items():
+        print(f"{name} is left out: {reason}", file=sys.stderr)
+    return environment, policies | built
