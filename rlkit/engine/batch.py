@@ -95,8 +95,8 @@ class BatchEnv(VectorEnv):
         **params: float,
     ):
         check_choices(num_envs, threads, illegal_actions, render_mode)
-        self.nominal_params = environment.params(level, **params)
-        self.environment, self.params = varied(environment, environment.preset(level, **params))
+        preset = environment.preset(level, **params)
+        self.environment, self.params, self.nominal_params = varied(environment, preset)
         environment, self.num_envs = self.environment, num_envs
         self.render_mode = render_mode
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)

@@ -26,6 +26,7 @@ from rlkit.extras import import_extra
 
 _ZEROED = ("time", "act", "qacc_warmstart", "ctrl")  # when an episode begins, as by mj_resetData
 _INPUTS = ("qfrc_applied", "xfrc_applied", "eq_active", "mocap_pos", "mocap_quat", "userdata")
+_STATE = ("time", "qpos", "qvel", "qacc_warmstart", "act", "ctrl", *_INPUTS, "history", "plugin_state", "plastic")
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,13 @@ class Simulation:
         mujoco = _mujoco()
         batch_module = import_extra("mujoco.batch", "mujoco", "a robot moved by MuJoCo needs mujoco-core 4")
         self.physics, self._states = physics, states
-        is_drawn = "drawn_words" in (states.dtype.names or ())
+        is_drawn = "drawn" in (states.dtype.names or ())
         self.model = physics.model(params[0]["drawn"] if is_drawn else params[0])
         # persistent: a step then goes on from the kinematics that the last one ended with
         self.batch = batch_module.Batch(self.model, len(states), min(threads, len(states)), persistent=True)
         names = [name for name in states.dtype.names or () if name in batch_module.DATA_FIELDS]
-        self._inward = [name for name in names if name in _state_components(batch_module)]
-        _check_fields(mujoco, batch_module, self.model, states.dtype, names)
+        self._inward = [name for name in names if name in _STATE]
+        _check_fields(mujoco, self.model, states.dtype, names)
         self._live = {name: self.batch.bind(name) for name in names}
         self._zeroed = [name for name in _ZEROED if name in names]
         has_outputs = len(names) > len(self._inward)
@@ -164,14 +165,10 @@ def simulation_of(rules: Any, states: np.ndarray, params: np.ndarray, threads: i
     return None if physics is None else Simulation(physics, states, params, threads)
 
 
-def _state_components(batch_module: Any) -> Sequence[str]:
-    return ("time", "qpos", "qvel", "qacc_warmstart", "act", "ctrl", *_INPUTS, "history", "plugin_state", "plastic")
-
-
-def _check_fields(mujoco: Any, batch_module: Any, model: Any, dtype: np.dtype, names: Sequence[str]) -> None:
+def _check_fields(mujoco: Any, model: Any, dtype: np.dtype, names: Sequence[str]) -> None:
     """Raise RulesError unless the state has what MuJoCo's state needs, in its shapes."""
     data = mujoco.MjData(model)
-    for name in _state_components(batch_module):
+    for name in _STATE:
         size = np.size(getattr(data, name, ()))
         if size and name not in names and name not in _INPUTS:
             raise RulesError(f"STATE lacks the field {name}=(np.float64, ({size},)), a part of MuJoCo's state")

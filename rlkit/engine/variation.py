@@ -65,10 +65,11 @@ def ranges(preset: Mapping[str, Any]) -> dict[str, Range]:
     return {name: value for name, value in preset.items() if isinstance(value, Range)}
 
 
-def varied(environment: "Environment", preset: Mapping[str, Any]) -> "tuple[Environment, np.recarray]":
-    """Return the environment that runs under `preset` (numbers and ranges by param), and its params record [1].
+def varied(environment: "Environment", preset: Mapping[str, Any]) -> "tuple[Environment, np.recarray, np.recarray]":
+    """Return the environment that runs under `preset` (numbers and ranges by param), its params record [1] and the
+    nominal one [1].
 
-    Where nothing varies or disturbs it is `environment` itself.
+    Where nothing varies or disturbs they are `environment` itself and one record.
 
     Raises:
         ValueError: a param, a range or a delay that the environment cannot have.
@@ -76,7 +77,7 @@ def varied(environment: "Environment", preset: Mapping[str, Any]) -> "tuple[Envi
     base = make_params(environment.rules.PARAMS, nominal(preset))
     disturbs = any(preset.get(name) for name in DISTURBANCES)
     if not (disturbs or ranges(preset)):
-        return environment, base
+        return environment, base, base
     observation_space, action_space = environment.spaces(base[0])
     _check(environment, observation_space, preset)
     fixed = {name: preset.get(name, 0) for name in DISTURBANCES if name not in ranges(preset)}
@@ -87,7 +88,7 @@ def varied(environment: "Environment", preset: Mapping[str, Any]) -> "tuple[Envi
     seen: Any = observation_space
     unbounded = spaces.Box(-np.inf, np.inf, seen.shape, seen.dtype)  # noise has no bounds
     around = replace(environment, varied_rules=rules, observation_space=unbounded, action_space=action_space)
-    return around, params
+    return around, params, base
 
 
 def base_states(environment: "Environment", states: np.ndarray) -> np.ndarray:

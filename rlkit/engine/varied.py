@@ -66,35 +66,43 @@ def _see(state, slot):
 
 
 @jit
+def _choose(state, action):
+    """Note the action of this step, and return the slot of the one that acts now."""
+    slots, now = state.past_actions.shape[0], int(state.num_steps)
+    state.past_actions[now % slots] = action
+    return (now - int(state.drawn.action_delay)) % slots
+
+
+@jit
+def _see_next(state):
+    """Note what there is to be seen after this step."""
+    _see(state, (int(state.num_steps) + 1) % state.past_obs.shape[0])
+
+
+@jit
 def control(state, params, action):
     """Let the action chosen `action_delay` steps ago set the inputs of the physics; `step_…` follows."""
-    slots, now, delay = state.past_actions.shape[0], int(state.num_steps), int(state.drawn.action_delay)
-    state.past_actions[now % slots] = action
-    base_control(state, state.drawn, state.past_actions[(now - delay) % slots])
+    base_control(state, state.drawn, state.past_actions[_choose(state, action)])
 
 
 @jit
 def step_discrete(state, params, action):
     """Apply the action chosen `action_delay` steps ago, or the idle one where it is no longer legal."""
-    slots, now, delay = state.past_actions.shape[0], int(state.num_steps), int(state.drawn.action_delay)
-    state.past_actions[now % slots] = action
-    chosen = int(state.past_actions[(now - delay) % slots])
-    if delay > 0 and state.legal.shape[0] > 0:
+    chosen = int(state.past_actions[_choose(state, action)])
+    if int(state.drawn.action_delay) > 0 and state.legal.shape[0] > 0:
         base_mask(state, state.drawn, state.legal)
         if not state.legal[chosen]:
             chosen = int(params.idle[0])
     reward, terminated = base_step(state, state.drawn, chosen)
-    _see(state, (now + 1) % slots)
+    _see_next(state)
     return reward, terminated
 
 
 @jit
 def step_box(state, params, action):
     """Apply the action chosen `action_delay` steps ago."""
-    slots, now, delay = state.past_actions.shape[0], int(state.num_steps), int(state.drawn.action_delay)
-    state.past_actions[now % slots] = action
-    reward, terminated = base_step(state, state.drawn, state.past_actions[(now - delay) % slots])
-    _see(state, (now + 1) % slots)
+    reward, terminated = base_step(state, state.drawn, state.past_actions[_choose(state, action)])
+    _see_next(state)
     return reward, terminated
 
 
