@@ -11,7 +11,6 @@ from rlkit.engine.jit import jit
 from rlkit.engine.rng import integer, random_bits, uniform_between
 from rlkit.engine.state import params_dtype, state_dtype
 
-NUM_FEATURES = NUM_RAYS + 4
 FIRST_DRAWN = 1 << 40  # tracks drawn at random have at least this number: never one that `track` names
 
 STATE = state_dtype(

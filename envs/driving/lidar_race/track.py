@@ -176,13 +176,18 @@ def clear_track(state):
 
 
 @jit
-def project(state, segment):
-    """Return (squared distance of the car from a segment, share of the segment before the nearest point)."""
-    n = int(state.num_points)
-    after = segment + 1 if segment + 1 < n else 0
+def beside(state, segment):
+    """Return, from the beginning of a segment, the vectors (dx, dy) to its end and (px, py) to the car."""
+    after = segment + 1 if segment + 1 < int(state.num_points) else 0
     ax, ay = float(state.centre_x[segment]), float(state.centre_y[segment])
     dx, dy = float(state.centre_x[after]) - ax, float(state.centre_y[after]) - ay
-    px, py = float(state.x) - ax, float(state.y) - ay
+    return dx, dy, float(state.x) - ax, float(state.y) - ay
+
+
+@jit
+def project(state, segment):
+    """Return (squared distance of the car from a segment, share of the segment before the nearest point)."""
+    dx, dy, px, py = beside(state, segment)
     share = min(max((px * dx + py * dy) / (dx * dx + dy * dy), 0.0), 1.0)
     ex, ey = px - share * dx, py - share * dy
     return ex * ex + ey * ey, share
@@ -204,11 +209,8 @@ def locate(state):
 @jit
 def is_off(state, segment):
     """Return whether the car's middle is beyond a wall, or the car looks backwards."""
-    n = int(state.num_points)
-    after = segment + 1 if segment + 1 < n else 0
+    dx, dy, px, py = beside(state, segment)
     ax, ay = float(state.centre_x[segment]), float(state.centre_y[segment])
-    dx, dy = float(state.centre_x[after]) - ax, float(state.centre_y[after]) - ay
-    px, py = float(state.x) - ax, float(state.y) - ay
     heading = float(state.heading)
     if math.cos(heading) * dx + math.sin(heading) * dy < 0.0:
         return True

@@ -1,8 +1,9 @@
 """Draws ArmPush: the arm at its table, the cube, and the goal as a ring of 5 cm."""
 
-from envs.robotics.arm_push.rules import CUBE, PHYSICS, distance_of
+from envs.robotics.arm_push.rules import CUBE, PHYSICS
 from envs.robotics.arm_scene import SIZE as SIZE
 from envs.robotics.arm_scene import draw_figures, draw_scene
+from envs.robotics.arm_task import distance_of
 
 IDLE_ACTION = (0.0,) * 7
 

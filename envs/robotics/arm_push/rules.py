@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.robotics.arm_reach.rules import distance_of
-from envs.robotics.arm_reach.rules import goal_reward as goal_reward
-from envs.robotics.seven_joint_arm import CONFIGURED, HOME, MAX_SPEED, NUM_JOINTS
+from envs.robotics.arm_task import control as control
+from envs.robotics.arm_task import distance_of, write_metrics
+from envs.robotics.arm_task import goal_reward as goal_reward
+from envs.robotics.seven_joint_arm import CONFIGURED, HOME, NUM_JOINTS
 from envs.robotics.seven_joint_arm import configure as configure_arm
 from rlkit.engine.jit import jit
 from rlkit.engine.physics import Physics, physics_fields
 from rlkit.engine.rng import uniform_between
 from rlkit.engine.state import params_dtype, state_dtype
 
-NUM_FEATURES = 2 * NUM_JOINTS + 18
 CUBE = NUM_JOINTS  # where the cube's position begins in qpos, and its velocity in qvel
 CUBE_HALF = 0.025  # m
 TABLE_CENTRE = np.array([0.45, 0.0])  # m, of cubes and goals
@@ -70,12 +70,6 @@ def reset(state, params):
 
 
 @jit
-def control(state, params, action):
-    for i in range(NUM_JOINTS):
-        state.ctrl[i] = min(max(float(action[i]), -1.0), 1.0) * MAX_SPEED[i]
-
-
-@jit
 def step(state, params, action):
     cube = state.qpos[CUBE : CUBE + 3]
     reward = goal_reward(cube, state.goal, params)
@@ -103,6 +97,4 @@ def observe(state, params, obs):
 
 @jit
 def metrics(state, params, out):
-    error = distance_of(state.qpos[CUBE : CUBE + 3], state.goal)
-    out[0] = 1.0 if error < float(params.success_distance) else 0.0
-    out[1] = error
+    write_metrics(state.qpos[CUBE : CUBE + 3], state.goal, params, out)

@@ -1,8 +1,9 @@
 """Draws ArmReach: the arm on its table and the goal, a ring of 5 cm with a plumb line."""
 
-from envs.robotics.arm_reach.rules import PHYSICS, distance_of
+from envs.robotics.arm_reach.rules import PHYSICS
 from envs.robotics.arm_scene import SIZE as SIZE
 from envs.robotics.arm_scene import draw_figures, draw_scene
+from envs.robotics.arm_task import distance_of
 
 IDLE_ACTION = (0.0,) * 7
 

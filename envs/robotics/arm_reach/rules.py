@@ -1,17 +1,18 @@
 """ArmReach's rules: an arm of seven joints, moved by MuJoCo, brings its tip to a goal."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 
-from envs.robotics.seven_joint_arm import HOME, MAX_SPEED, NUM_JOINTS, arm_physics
+from envs.robotics.arm_task import control as control
+from envs.robotics.arm_task import goal_reward as goal_reward
+from envs.robotics.arm_task import write_metrics
+from envs.robotics.seven_joint_arm import HOME, NUM_JOINTS, arm_physics
 from rlkit.engine.jit import jit
 from rlkit.engine.physics import physics_fields
 from rlkit.engine.rng import uniform_between
 from rlkit.engine.state import params_dtype, state_dtype
 
-NUM_FEATURES = 2 * NUM_JOINTS + 6
 GOAL_CENTRE = np.array([0.45, 0.0, 0.3])  # m
 GOAL_HALF = np.array([0.17, 0.3, 0.2])  # m, half sides of the box that goals are drawn from
 START_NOISE = 0.1  # rad
@@ -33,26 +34,6 @@ PHYSICS = arm_physics(Path(__file__).parent, num_substeps=4)
 
 
 @jit
-def distance_of(achieved, desired):
-    """Return the distance of two points as observations show them, in single precision, m."""
-    total = 0.0
-    for i in range(3):
-        # np.float64, because the compiler's float() leaves single precision as it is
-        side = np.float64(np.float32(achieved[i])) - np.float64(np.float32(desired[i]))
-        total += side * side
-    return math.sqrt(total)
-
-
-@jit
-def goal_reward(achieved, desired, params):
-    """Return the reward of a step that ends at `achieved` when `desired` is the goal."""
-    distance = distance_of(achieved, desired)
-    if int(params.is_dense):
-        return -distance
-    return 0.0 if distance < float(params.success_distance) else -1.0
-
-
-@jit
 def reset(state, params):
     for i in range(NUM_JOINTS):
         state.qpos[i] = HOME[i] + uniform_between(state, -START_NOISE, START_NOISE)
@@ -60,12 +41,6 @@ def reset(state, params):
     for i in range(3):
         half = GOAL_HALF[i] * float(params.goal_spread)
         state.goal[i] = GOAL_CENTRE[i] + uniform_between(state, -half, half)
-
-
-@jit
-def control(state, params, action):
-    for i in range(NUM_JOINTS):
-        state.ctrl[i] = min(max(float(action[i]), -1.0), 1.0) * MAX_SPEED[i]
 
 
 @jit
@@ -85,6 +60,4 @@ def observe(state, params, obs):
 
 @jit
 def metrics(state, params, out):
-    error = distance_of(state.site_xpos[0], state.goal)
-    out[0] = 1.0 if error < float(params.success_distance) else 0.0
-    out[1] = error
+    write_metrics(state.site_xpos[0], state.goal, params, out)

@@ -13,7 +13,6 @@ from rlkit.engine.state import params_dtype, state_dtype
 
 NUM_RAYS = 32
 MAX_STEPS = 400
-NUM_FEATURES = NUM_RAYS + 5
 GOAL_REWARD, COLLISION_REWARD, STEP_REWARD = 10.0, -10.0, -0.01
 
 # Of each ray's angle from straight ahead, counter-clockwise: ray 0 looks ahead, 8 left, 16 back, 24 right.

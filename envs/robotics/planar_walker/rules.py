@@ -10,7 +10,6 @@ from rlkit.engine.rng import uniform_between
 from rlkit.engine.state import params_dtype, state_dtype
 
 NUM_POSITIONS, NUM_MOTORS = 9, 6
-NUM_FEATURES = 2 * NUM_POSITIONS - 1
 NUM_SUBSTEPS = 4
 STEP_SECONDS = 0.008
 STANDING_HEIGHT = 1.22  # m, of the torso's joint
