@@ -10,12 +10,13 @@ Four conditions, each a list of parameter sets that share the episodes:
     hidden     level hidden: one set of params, with delay and noise, that stands for the real thing
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from rlkit.engine.variation import DISTURBANCES, MAX_DELAY, Range, ranges
+from rlkit.engine.variation import MAX_DELAY, Range, is_whole, ranges
 from rlkit.environment import Environment
 from rlkit.evaluation import mean_interval, run_episodes
 
@@ -36,19 +37,21 @@ def parameter_sets(environment: Environment) -> dict[str, list[dict[str, Any]]]:
     drawn = ranges(environment.levels["randomized"])
     if not drawn:
         raise ValueError(f"level 'randomized' of {environment.name} draws nothing, so there is nothing to transfer to")
-    points = _points(len(drawn))
-    kinds = {name: _is_whole(environment, name) for name in drawn}
-    inside, beyond = [], []
-    for point in points:
-        pairs = list(zip(drawn.items(), point, strict=True))
-        inside.append({name: _number(within(values, u), kinds[name]) for (name, values), u in pairs})
-        beyond.append({name: _number(outside(values, u), kinds[name], up=True) for (name, values), u in pairs})
-    beyond = [{name: _allowed(name, value) for name, value in point.items()} for point in beyond]
-    randomized = {"level": "randomized"}
+    whole = {name for name in drawn if is_whole(environment, name)}
+    held_out, beyond = [], []
+    for point in _points(len(drawn)):
+        inside: dict[str, Any] = {"level": "randomized"}
+        far: dict[str, Any] = {"level": "randomized"}
+        for (name, values), share in zip(drawn.items(), point, strict=True):
+            value = within(values, share)
+            inside[name] = round(value) if name in whole else value
+            far[name] = _beyond(name, values, share, name in whole)
+        held_out.append(inside)
+        beyond.append(far)
     return {
         "nominal": [{"level": "standard"}],
-        "held-out": [randomized | point for point in inside],
-        "outside": [randomized | point for point in beyond],
+        "held-out": held_out,
+        "outside": beyond,
         "hidden": [{"level": "hidden"}],
     }
 
@@ -114,19 +117,9 @@ def _points(size: int) -> np.ndarray:
     return qmc.Halton(size, seed=0).random(NUM_POINTS)
 
 
-def _is_whole(environment: Environment, name: str) -> bool:
-    if name in DISTURBANCES:
-        return isinstance(DISTURBANCES[name], int)
-    return bool(np.issubdtype(environment.base_rules.PARAMS.dtype[name], np.integer))
-
-
-def _number(value: float, is_whole: bool, up: bool = False) -> float:
-    """Return `value`, or the whole number it stands for: the nearest, or beyond an end the next one out."""
-    if not is_whole:
-        return value
-    return int(np.ceil(value)) if up else int(np.rint(value))
-
-
-def _allowed(name: str, value: float) -> float:
-    """Return `value` as far as a delay or noise may go."""
-    return min(max(value, 0), MAX_DELAY) if name.endswith("_delay") else max(value, 0) if name == "obs_noise" else value
+def _beyond(name: str, values: Range, share: float, is_whole: bool) -> float:
+    """Return the value `outside` a range: of a whole param the next whole one further out, of a delay one there is."""
+    value = outside(values, share)
+    if is_whole:
+        value = math.ceil(value) if value > values.high else math.floor(value)
+    return min(value, MAX_DELAY) if name.endswith("_delay") else value

@@ -37,6 +37,8 @@ def test_held_out_params_fill_the_ranges_and_the_others_lie_outside():
             assert beyond[name].max() <= 2.0 * 4**FAR
         elif name == "obs_delay":
             assert beyond[name].max() <= MAX_DELAY
+            assert ((beyond[name] < 6) | (beyond[name] == MAX_DELAY)).all()  # there is no longer delay
+            assert (beyond[name] < 6).any()
         elif values.low == 0:  # there is nothing below
             assert (beyond[name] >= values.high).all()
         else:

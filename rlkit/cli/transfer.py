@@ -33,10 +33,9 @@ def main(args: list[str]) -> int:
     add("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse(args)
     from rlkit.cli.progress import Progress
-    from rlkit.transfer import parameter_sets, transfer
+    from rlkit.transfer import transfer
 
     environment, policies = _policies(options)
-    parameter_sets(environment)  # a reason why there is none is told before anything takes long
     with Progress(unit="parameter sets", window=math.inf) as line:
         table = transfer(
             environment, policies, options.episodes, options.seed, lambda done, total: line.update(done, total, {})

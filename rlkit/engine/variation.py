@@ -65,6 +65,11 @@ def ranges(preset: Mapping[str, Any]) -> dict[str, Range]:
     return {name: value for name, value in preset.items() if isinstance(value, Range)}
 
 
+def is_whole(environment: "Environment", name: str) -> bool:
+    """Return whether a param, or one of `DISTURBANCES`, is a whole number."""
+    return bool(np.issubdtype(_model(environment.base_rules.PARAMS).dtype[name], np.integer))
+
+
 def varied(environment: "Environment", preset: Mapping[str, Any]) -> "tuple[Environment, np.recarray, np.recarray]":
     """Return the environment that runs under `preset` (numbers and ranges by param), its params record [1] and the
     nominal one [1].
