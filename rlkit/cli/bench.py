@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.cli.arguments import Parser, positive, whole
-from rlkit.cli.bench_peers import TRACE_STEPS, timings
+from rlkit.cli.bench_peers import TRACE_STEPS, seconds_a_call, timings
 from rlkit.cli.errors import UsageError, nearest
 
 ENV_HELP = """\
@@ -166,10 +166,7 @@ def _engine_seconds(name: str, options: argparse.Namespace) -> tuple[list[float]
 
     def timed(step: Callable[[np.ndarray], Any]) -> float:
         env.restore(start)
-        begin = time.perf_counter()
-        for actions in trace:
-            step(actions)
-        return (time.perf_counter() - begin) / len(trace)
+        return seconds_a_call(step, trace)
 
     pairs = [(timed(kernel), timed(env.step)) for _ in range(options.repeats)]
     env.close()
@@ -187,10 +184,7 @@ def _physics_seconds(env: Any, start: Any, trace: list[np.ndarray], repeats: int
 
     def timed(step: Callable[[np.ndarray], Any], inputs: list[np.ndarray]) -> float:
         env.restore(start)
-        begin = time.perf_counter()
-        for given in inputs:
-            step(given)
-        return (time.perf_counter() - begin) / len(inputs)
+        return seconds_a_call(step, inputs)
 
     def move_from(row: np.ndarray) -> None:
         simulation.batch.state[...] = row

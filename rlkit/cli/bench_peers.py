@@ -19,10 +19,7 @@ GYMNASIUM = {
     "arm_reach": ("Reacher-v5",), "arm_push": ("Pusher-v5",),
 }  # fmt: skip
 HIGHWAY_ENV = {"highway": ("highway-v0", "highway-fast-v0")}
-ENVPOOL = {
-    "cartpole": ("CartPole-v1",), "pendulum": ("Pendulum-v1",), "planar_walker": ("Walker2d-v5",),
-    "arm_reach": ("Reacher-v5",), "arm_push": ("Pusher-v5",), "highway": ("HighwayFast-v0",),
-}  # fmt: skip
+ENVPOOL = GYMNASIUM | {"highway": ("HighwayFast-v0",)}
 SYNC_COPIES = 64  # of environments that are stepped one after another
 HIGHWAY_COPIES = 4  # of those that take a tenth of a second
 
@@ -46,14 +43,16 @@ def timings(peer: str, name: str, num_envs: int, threads: int, repeats: int) -> 
     )
 
 
+def seconds_a_call(step: Callable[[Any], Any], trace: list[Any]) -> float:
+    """Return the mean seconds of `step` with each of `trace`."""
+    begin = time.perf_counter()
+    for actions in trace:
+        step(actions)
+    return (time.perf_counter() - begin) / len(trace)
+
+
 def _timed(step: Callable[[Any], Any], trace: list[Any], repeats: int) -> list[float]:
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        for actions in trace:
-            step(actions)
-        seconds.append((time.perf_counter() - begin) / len(trace))
-    return seconds
+    return [seconds_a_call(step, trace) for _ in range(repeats)]
 
 
 def _vector(id: str, copies: int, mode: str, repeats: int, what: str, num_steps: int = TRACE_STEPS) -> Timing:
