@@ -21,7 +21,7 @@ import numpy as np
 
 from rlkit.engine.variation import MAX_DELAY, Range, is_whole, ranges
 from rlkit.environment import Environment
-from rlkit.evaluation import mean_interval, run_episodes
+from rlkit.evaluation import metric_interval, run_episodes
 
 NUM_POINTS = 64
 FAR = 0.25
@@ -120,7 +120,7 @@ def transfer(
             figures = {"return": np.concatenate([part.returns for part in parts])}
             for metric in environment.metrics:
                 figures[metric] = np.concatenate([part.metrics[metric] for part in parts])
-            table[condition][name] = {figure: mean_interval(values) for figure, values in figures.items()}
+            table[condition][name] = {figure: metric_interval(figure, values) for figure, values in figures.items()}
     return table
 
 

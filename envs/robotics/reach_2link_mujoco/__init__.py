@@ -1,8 +1,8 @@
 """Reach2LinkMujoco: the two-link arm of reach_2link, moved by MuJoCo, for transfer from one simulator to another.
 
 The declaration, rewards, goals, figures and controllers are reach_2link's own; the motion is that of arm.xml. Equal
-seeds give equal starts and goals in both, and what was trained in one acts in the other as it is: `rlkit transfer RUN`
-plays both. Needs the extra [mujoco].
+seeds give equal arms, starts and goals in both (though not equal noise of encoders), and what was trained in one acts in
+the other as it is: `rlkit transfer RUN` plays both. Needs the extra [mujoco].
 
 Observation
     Box float32 [10], as in reach_2link: cos and sin of both joints' angles, 0.2 × their speeds (rad/s), the tip's
@@ -19,8 +19,8 @@ Termination
 
 Params
     reach_2link's: length_1, length_2, mass_1, mass_2, payload, damping, max_torque, gain, sparse. Beside them what
-    reach_2link's equations lack: dry_friction (N·m, of each joint; sensible 0 to 0.3) and rotor_inertia (kg·m², of each
-    motor at its joint; 0 to 0.05), both 0 unless asked for.
+    reach_2link's equations lack: dry_friction (N·m, of each joint; sensible 0 to 0.3; MuJoCo's is soft and lets a joint
+    creep) and rotor_inertia (kg·m², of each motor at its joint; 0 to 0.05), both 0 unless asked for.
 
     Level `geared` has both, as motors behind a gear do; the others are reach_2link's.
 

@@ -12,7 +12,7 @@ from envs.robotics.reach_2link.rules import metrics as metrics
 from envs.robotics.reach_2link.rules import observe as observe
 from rlkit.engine.jit import jit
 from rlkit.engine.physics import Physics, physics_fields
-from rlkit.engine.state import params_dtype, state_dtype
+from rlkit.engine.state import param_names, params_dtype, state_dtype
 
 STATE = state_dtype(
     **physics_fields(2, 2, 2),
@@ -22,7 +22,7 @@ STATE = state_dtype(
 PARAMS = params_dtype(  # what is new first: behind the others Numba would take this record for a kind of theirs
     dry_friction=0.0,  # N·m, of each joint, whatever its speed
     rotor_inertia=0.0,  # kg·m², of each motor, as its joint feels it
-    **{name: REACH_PARAMS[name][0].item() for name in REACH_PARAMS.dtype.names},
+    **{name: REACH_PARAMS[name][0].item() for name in param_names(REACH_PARAMS)},
 )
 
 
