@@ -1,7 +1,7 @@
 """Reach2LinkMujoco: the two-link arm of reach_2link, moved by MuJoCo, for transfer from one simulator to another.
 
 The declaration, rewards, goals, figures and controllers are reach_2link's own; the motion is that of arm.xml. Equal
-seeds give equal arms, starts and goals in both (though not equal noise of encoders), and what was trained in one acts in
+seeds give equal arms, starts and goals in both (though other noise of encoders), and what was trained in one acts in
 the other as it is: `rlkit transfer RUN` plays both. Needs the extra [mujoco].
 
 Observation
