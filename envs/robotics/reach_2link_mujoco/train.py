@@ -2,7 +2,9 @@
 
 import sys
 
-from envs.robotics.reach_2link.train import RECIPES as RECIPES
+from envs.robotics.reach_2link.train import RECIPES as REACH_RECIPES
+
+RECIPES = {"ppo": REACH_RECIPES["ppo"]}
 
 if __name__ == "__main__":
     from rlkit.cli.train import main
