@@ -1,6 +1,7 @@
 """Reach2LinkMujoco: MuJoCo's equations of motion and paths against reach_2link's, and what transfers between both."""
 
 import json
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -14,6 +15,7 @@ from envs.robotics.reach_2link import ENVIRONMENT as KERNEL  # noqa: E402
 from envs.robotics.reach_2link.dynamics import STEP_SECONDS, dynamics, mass_matrix, tip  # noqa: E402
 from envs.robotics.reach_2link_mujoco import ENVIRONMENT, rules  # noqa: E402
 from rlkit.cli import main  # noqa: E402
+from rlkit.cli.transfer import _counterpart  # noqa: E402
 from rlkit.evaluation import run_episodes  # noqa: E402
 from rlkit.registry import find_agent  # noqa: E402
 from rlkit.run import Run  # noqa: E402
@@ -244,6 +246,14 @@ def test_transfer_shows_a_run_in_mujoco_beside_our_kernel(run_folder, capsys, mo
             there = found["reach_2link_mujoco"][policy][name]
             assert there["mean"] == pytest.approx(figure["mean"], rel=1e-4, abs=1e-6), (policy, name)
         assert found["reach_2link_mujoco, geared"][policy]["return"]["mean"] != figures["return"]["mean"]
+
+
+def test_transfer_says_why_there_is_no_row_without_mujoco(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert _counterpart(KERNEL) is None
+    said = capsys.readouterr().err
+    assert said.startswith("reach_2link_mujoco is left out: ")
+    assert "pip install 'rlkit-suite[mujoco]'" in said
 
 
 def test_evaluate_plays_a_run_in_its_counterpart_and_nowhere_else(run_folder, capsys):
