@@ -35,7 +35,9 @@ from rlkit.learning.actor_critic import NetworkPolicy, flat_obs
 from rlkit.viewing.episode import episode_gif
 
 LABELS = "labels.sqlite"  # in the run folder
-RECENT_CLIPS = 256  # that questions are drawn from, and over which learned rewards get mean 0 and deviation 1
+KEPT_CLIPS = 1024  # that questions are drawn from
+RECENT_CLIPS = 256  # of these: over which learned rewards get mean 0 and deviation 1
+FIRST_SHARE = 0.25  # of the labels, which the first session asks for (1, if there is no other)
 _POLL_SECONDS = 0.2  # between looks for answers while training waits
 _TELL_SECONDS = 2.0  # between what people are told about the training
 
@@ -56,9 +58,9 @@ class Config(ppo.Config):
     candidates: int = 5  # selection=disagreement: pairs drawn for each that is asked
     num_members: int = 3  # of the ensemble of reward models
     reward_hidden_size: int = 64  # units of each of a member's two hidden layers
-    reward_epochs: int = 50  # passes over all labels of a fit
+    reward_epochs: int = 20  # passes over all labels of a fit
     reward_learning_rate: float = 3e-3  # Adam's, of the reward models
-    reward_weight_decay: float = 1e-4  # of the reward models
+    reward_weight_decay: float = 1.0  # of the reward models (AdamW)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,7 +95,7 @@ class Learner:
             math.prod(obs_space.shape or ()), shape, config.clip_length,
         )  # fmt: skip
         self.store = _store(store_path, about, config)
-        self.recorder = ClipRecorder(config.num_envs, RECENT_CLIPS, about, seed)
+        self.recorder = ClipRecorder(config.num_envs, KEPT_CLIPS, about, seed)
         self.model = RewardModel(about.obs_size, action_space, config.num_members, config.reward_hidden_size, seed)
         self.num_sessions = 0  # in which questions were asked
         self.fit_step = -1  # of the last fit
@@ -153,7 +155,8 @@ def sessions_due(config: Config, step: int) -> int:
 
 def asked_after(config: Config, num_sessions: int) -> int:
     """Return how many questions are asked in so many sessions."""
-    return math.ceil(config.labels * num_sessions / config.num_sessions)
+    share = FIRST_SHARE + (1 - FIRST_SHARE) * (num_sessions - 1) / max(config.num_sessions - 1, 1)
+    return math.ceil(config.labels * share) if num_sessions else 0
 
 
 def ask(learner: Learner) -> None:
@@ -169,7 +172,7 @@ def ask(learner: Learner) -> None:
         return
     learner.num_sessions = due
     rng = np.random.default_rng([learner.seed, 1, learner.step])
-    clips = learner.recorder.newest(RECENT_CLIPS)
+    clips = learner.recorder.newest(KEPT_CLIPS)
     pairs = select(clips, missing, config.selection, config.candidates, learner.model, rng)
     model = learner.model
     chances = model.chances(pairs).mean(axis=0) if model.num_fits else None
@@ -318,7 +321,7 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
 
 def teach(learner: Learner, run: Any) -> dict[str, float]:
     """Ask, wait and learn the reward, once there are clips enough to ask about; return figures for the log."""
-    if len(learner.recorder) < min(RECENT_CLIPS, max(2 * asked_after(learner.config, 1), 8)):
+    if len(learner.recorder) < min(KEPT_CLIPS, max(2 * asked_after(learner.config, 1), 8)):
         return {}
     ask(learner)
     wait(learner, run)

@@ -208,9 +208,9 @@ class LabelStore:
         with self._writing() as write:
             for k, pair in enumerate(pairs):
                 known = write(
-                    "SELECT q.id FROM questions q JOIN clips c ON c.id = q.first"
-                    " WHERE q.step = ? AND c.start = ? AND c.actions = ?",
-                    (step, pair[0].start, pair[0].actions.tobytes()),
+                    "SELECT q.id FROM questions q JOIN clips a ON a.id = q.first JOIN clips b ON b.id = q.second"
+                    " WHERE q.step = ? AND a.start = ? AND a.actions = ? AND b.start = ? AND b.actions = ?",
+                    (step, *(part for clip in pair for part in (clip.start, clip.actions.tobytes()))),
                 ).fetchone()
                 if known is not None:
                     ids.append(known[0])

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from agents.rlhf.clips import Clip
 
+MIN_UPDATES = 60  # gradient steps of a fit
 MISTAKES = 0.1  # chance of a random answer that the models allow for, as in the paper
 
 
@@ -134,10 +135,10 @@ class RewardModel(nn.Module):
         targets: Sequence[float],
         experience: Sequence[Clip],
         *,
-        num_epochs: int = 50,
+        num_epochs: int = 20,
         minibatch_size: int = 32,
         learning_rate: float = 3e-3,
-        weight_decay: float = 1e-4,
+        weight_decay: float = 1.0,
     ) -> Fit:
         """Learn anew from labels.
 
@@ -146,7 +147,7 @@ class RewardModel(nn.Module):
             targets: the chance of the left one to be better: 1, 0 or 0.5.
             experience: clips over which rewards get mean 0 and deviation 1. Where any clip ended by termination the
                 mean stays: how good a step is decides whether to go on.
-            num_epochs: passes over the labels.
+            num_epochs: passes over the labels; more where these are so few that it would be under `MIN_UPDATES`.
             minibatch_size: labels a gradient step of each member.
             learning_rate: Adam's, which falls to 0.
             weight_decay: of all weights (AdamW).
@@ -158,6 +159,7 @@ class RewardModel(nn.Module):
         rows = self._rows_of_members(len(pairs))  # [K, R]
         size = min(minibatch_size, rows.shape[1])
         steps = rows.shape[1] // size
+        num_epochs = max(num_epochs, math.ceil(MIN_UPDATES / steps))
         optimizer = torch.optim.AdamW(self.parameters(), learning_rate, weight_decay=weight_decay)
         losses: list[float] = []
         for epoch in range(num_epochs):
