@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 VERBS = {
     "train": "train an agent on an environment, or go on with a run",
+    "rlhf": "train an agent by choices between clips: yours, a synthetic teacher's or a label file's",
     "watch": "watch a run, a classical controller or random play, or record it",
     "play": "play an environment yourself, against a run, a solver or random play",
     "evaluate": "measure a run beside random play and the yardstick, with 95 % intervals",
