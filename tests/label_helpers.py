@@ -1,0 +1,47 @@
+"""What the tests of labelling share: stores with clips that were really lived through, without a training."""
+
+import numpy as np
+
+from agents.rlhf.clips import ClipRecorder
+from agents.rlhf.labels import About, LabelStore
+from rlkit.engine.batch import BatchEnv
+from rlkit.registry import find_environment
+
+
+def record_clips(name, count, length=12, num_envs=8, seed=0, params=None):
+    """Let random actions live, and return (About, clips)."""
+    env = BatchEnv(find_environment(name), num_envs, autoreset_mode="same_step", flat_obs=True, **(params or {}))
+    obs = env.reset(seed=seed)[0].reshape(num_envs, -1)
+    space = env.single_action_space
+    shape = () if hasattr(space, "n") else space.shape
+    recorder = ClipRecorder(num_envs, length, count, obs.shape[1], shape, env.states.itemsize, seed)
+    env.action_space.seed(seed)
+    while recorder.num_seen < count:
+        recorder.begin(env.states)
+        actions = env.action_space.sample()
+        next_obs, rewards, terminated, truncated, _ = env.step(actions)
+        recorder.note(obs, actions, rewards, terminated, truncated)
+        obs = next_obs.reshape(num_envs, -1)
+    about = About(name, "standard", params or {}, env.states.itemsize, obs.shape[1], shape, length)
+    return about, recorder.newest(count)
+
+
+def make_store(folder, num_pairs, name="pendulum", wanted=None, **options):
+    """Make `folder`/labels.sqlite with so many questions, and return its path."""
+    about, clips = record_clips(name, 2 * num_pairs or 2, **options)
+    path = folder / "labels.sqlite"
+    with LabelStore.create(path, about, wanted or num_pairs, 100_000) as store:
+        chances = list(np.linspace(0.1, 0.9, num_pairs))
+        store.ask([(clips[2 * k], clips[2 * k + 1]) for k in range(num_pairs)], 1000, "first", chances)
+        store.tell(2000)
+    return path
+
+
+def answers_in(path):
+    """Return (question, choice, who) of every answer, in order: undone ones, and each undo, too."""
+    import sqlite3
+
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT question, choice, who FROM answers ORDER BY id").fetchall()
+    connection.close()
+    return rows
