@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 360  # pixels
 HOLD_SECONDS = 0.5  # that the last frame stays, so that the loop's end is seen
 MAX_RATE = 25.0  # frames per second; steps in between are not drawn
-MAX_FRAMES = 240
+MAX_FRAMES = 120
 CACHE_BYTES = 48 << 20
 
 
