@@ -1,5 +1,12 @@
 """What the tests of labelling share: stores with clips that were really lived through, without a training."""
 
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+
 import numpy as np
 
 from agents.rlhf.clips import ClipRecorder
@@ -39,9 +46,39 @@ def make_store(folder, num_pairs, name="pendulum", wanted=None, **options):
 
 def answers_in(path):
     """Return (question, choice, who) of every answer, in order: undone ones, and each undo, too."""
-    import sqlite3
-
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute("SELECT question, choice, who FROM answers ORDER BY id").fetchall()
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT question, choice, who FROM answers ORDER BY id").fetchall()
     connection.close()
     return rows
+
+
+class Server:
+    """`rlkit label RUN --web` as a process of its own."""
+
+    def __init__(self, folder, *flags, port=0):
+        command = [sys.executable, "-m", "rlkit", "label", str(folder), "--web", "--port", str(port), *flags]
+        self.folder = folder
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=os.environ | {"SDL_VIDEODRIVER": "dummy"},
+        )  # fmt: skip
+        line = self.process.stdout.readline()
+        match = re.fullmatch(r"label at (http://(\S+?):(\d+)/(?:\?token=(\S+))?) \(Ctrl-C ends\)\n", line)
+        assert match, line + self.process.communicate(timeout=30)[0]
+        self.url, self.host, self.port, self.token = match[1], match[2], int(match[3]), match[4]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
+
+    def end(self, number):
+        """Send a signal and return (exit code, what it still said)."""
+        self.process.send_signal(number)
+        said = self.process.communicate(timeout=30)[0]
+        return self.process.returncode, said
+
+    def log(self):
+        return (self.folder / "label.log").read_text().splitlines()
