@@ -159,6 +159,20 @@ def test_an_answer_outlives_a_killed_server(browser, tmp_path):
     assert answers_in(path) == [*kept, (5, "left", "Anna")]
 
 
+def deafen(page, verb):
+    """Let the first reply to `verb` go astray: the server has done it. Return the list of replies lost."""
+    lost = []
+
+    def lose(route):
+        if lost:
+            return route.continue_()
+        lost.append(route.fetch().status)
+        return route.abort()
+
+    page.route(f"**/{verb}", lose)
+    return lost
+
+
 def test_what_the_page_did_not_hear_is_not_kept_twice(browser, tmp_path):
     path = make_store(tmp_path, 6)
     with Server(tmp_path) as server:
@@ -166,15 +180,7 @@ def test_what_the_page_did_not_hear_is_not_kept_twice(browser, tmp_path):
         anna.answer("ArrowRight")
         anna.question()
         for verb, key, question in (("answer", "ArrowLeft", 3), ("undo", "u", 2)):
-            lost = []
-
-            def deaf(route, lost=lost):
-                if lost:
-                    return route.continue_()
-                lost.append(route.fetch().status)  # the server has done it, but the reply goes astray
-                return route.abort()
-
-            anna.page.route(f"**/{verb}", deaf)
+            lost = deafen(anna.page, verb)
             anna.press(key)
             anna.page.wait_for_selector("#notice.bad:not([hidden])")
             anna.wait_for(question)

@@ -28,11 +28,9 @@ from agents.rlhf.pictures import Pictures
 from rlkit.extras import import_extra
 
 import_extra("starlette", "label", "the page to label on needs Starlette and uvicorn")
-from starlette.applications import Starlette  # noqa: E402
-from starlette.exceptions import HTTPException  # noqa: E402
 from starlette.requests import ClientDisconnect, Request  # noqa: E402
 from starlette.responses import HTMLResponse, JSONResponse, Response  # noqa: E402
-from starlette.routing import Route  # noqa: E402
+from starlette.routing import Route, Router  # noqa: E402
 
 MAX_BODY = 4096  # bytes
 BODY_SECONDS = 10.0  # in which a request's body must have come
@@ -79,18 +77,10 @@ def make_app(path: Path, pictures: Pictures, who: str, token: str | None, log: L
     """Return the ASGI application of the label file `path`; `who` is the name that the page suggests."""
     page = Path(__file__).with_name("index.html").read_bytes()
     routes = _Routes(page, Desk(path, "answers"), Desk(path, "drawings"), pictures, who)
-    app = Starlette(
-        routes=[
-            Route("/", routes.page),
-            Route("/clips/{number}", routes.clip),
-            *(Route(f"/{verb}", getattr(routes, verb), methods=["POST"]) for verb in ("hello", "next", "answer", "undo")),
-        ],
-        exception_handlers={HTTPException: _refuse},
-    )
-    app.router.redirect_slashes = False
-    # Starlette would answer an exception itself before it raises it again; the guard is who answers.
-    app.middleware_stack = app.router
-    return Guard(app.router, token, content_policy(page), log)
+    verbs = [Route(f"/{verb}", getattr(routes, verb), methods=["POST"]) for verb in ("hello", "next", "answer", "undo")]
+    places = [Route("/", routes.page), Route("/clips/{number}", routes.clip), *verbs]
+    # The router alone: the rest of a Starlette application would answer exceptions before the guard sees them.
+    return Guard(Router(places, redirect_slashes=False, default=_nowhere), token, content_policy(page), log)
 
 
 def content_policy(page: bytes) -> str:
@@ -215,6 +205,5 @@ def _check_values(body: dict[str, Any]) -> None:
         raise Refusal(400, f"choice must be one of {', '.join(_CHOICES)}")
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    raise Refusal(error.status_code, error.detail)
+async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
+    raise Refusal(404, "there is nothing here: the page is at /")

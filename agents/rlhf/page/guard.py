@@ -7,6 +7,7 @@ or is no JSON; it is refused. With a token nothing is answered without it.
 
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Guard:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        reply = _Reply(send, self._headers)
+        reply = _Reply(send, self._headers, lambda status, sentence: self._note(scope, status, sentence))
         self._num_requests += 1
         try:
             if self._num_requests > MAX_REQUESTS:
@@ -85,27 +86,13 @@ class Guard:
             self._check(scope)
             await self._app(scope, receive, reply)
         except Refusal as refusal:
-            await self._refuse(scope, reply, refusal)
+            await reply.refuse(refusal)
         except Exception as error:  # a bug of ours: where it happened goes to the log, never to who asked
             place = _place(error)
             self._log.write(f"500 {type(error).__name__}: {error} at {place}")
-            await self._refuse(scope, reply, Refusal(500, "the server failed at this; its log label.log says where"))
-        else:
-            if reply.status >= 400:
-                self._note(scope, reply.status, "")
+            await reply.refuse(Refusal(500, "the server failed at this; its log label.log says where"))
         finally:
             self._num_requests -= 1
-
-    async def _refuse(self, scope: Any, reply: "_Reply", refusal: Refusal) -> None:
-        self._note(scope, refusal.status, refusal.sentence)
-        if reply.status:
-            return  # it has begun: nothing can be taken back
-        # The connection is closed, because what is left of the request has not been read.
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-        if refusal.status == 503:
-            headers.append((b"retry-after", b"1"))
-        await reply({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await reply({"type": "http.response.body", "body": refusal.sentence.encode()})
 
     def _note(self, scope: Any, status: int, sentence: str) -> None:
         client = scope["client"][0] if scope.get("client") else "?"
@@ -128,17 +115,30 @@ class Guard:
 
 
 class _Reply:
-    """Passes a reply on with the guard's headers."""
+    """Passes a reply on with the guard's headers; what is refused is noted before anybody hears of it."""
 
-    def __init__(self, send: Any, headers: list[tuple[bytes, bytes]]):
-        self._send, self._headers = send, headers
-        self.status = 0  # not begun
+    def __init__(self, send: Any, headers: list[tuple[bytes, bytes]], note: Callable[[int, str], None]):
+        self._send, self._headers, self._note = send, headers, note
+        self._has_begun = False
 
     async def __call__(self, message: Any) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._has_begun = True
+            if message["status"] >= 400:
+                self._note(message["status"], message.pop("sentence", ""))
             message = message | {"headers": [*message.get("headers", []), *self._headers]}
         await self._send(message)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        if self._has_begun:
+            return  # nothing can be taken back
+        body = refusal.sentence.encode()
+        # The connection is closed, because what is left of the request has not been read.
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        headers += [(b"connection", b"close"), *([(b"retry-after", b"1")] if refusal.status == 503 else [])]
+        start = {"type": "http.response.start", "status": refusal.status, "headers": headers}
+        await self(start | {"sentence": refusal.sentence})
+        await self({"type": "http.response.body", "body": body})
 
 
 def _single(scope: Any, name: bytes) -> str:
