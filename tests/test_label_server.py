@@ -64,7 +64,9 @@ def server(tmp_path_factory):
     with LabelStore.open(path) as store:
         store.answer({6: "left"}, "Ben")
     connection = sqlite3.connect(path)
-    connection.execute("INSERT INTO clips SELECT 90, step, length, start, obs, actions, rewards FROM clips WHERE id = 1")
+    connection.execute(
+        "INSERT INTO clips SELECT 90, step, length, start, obs, actions, rewards FROM clips WHERE id = 1"
+    )
     connection.commit()
     connection.close()
     with Server(folder) as server:
@@ -144,7 +146,14 @@ def test_the_page_and_clips_of_questions_are_served(server):
 
 @pytest.mark.parametrize(
     ("method", "target"),
-    [("GET", "/next"), ("GET", "/answer"), ("DELETE", "/"), ("PUT", "/clips/1"), ("OPTIONS", "/answer"), ("TRACE", "/")],
+    [
+        ("GET", "/next"),
+        ("GET", "/answer"),
+        ("DELETE", "/"),
+        ("PUT", "/clips/1"),
+        ("OPTIONS", "/answer"),
+        ("TRACE", "/"),
+    ],
 )
 def test_other_methods_are_refused(server, method, target):
     check_refused(server, request(server, target, method), 405)
@@ -190,13 +199,16 @@ def test_bodies_are_bounded_before_they_are_read(server):
         connection.sendall(start + b"Content-Length: 100\r\n\r\n{")
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"])
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"]
+)
 def test_what_a_form_of_another_site_can_send_is_refused(server, kind):
     check_refused(server, post(server, "/answer", GOOD, content_type=kind), 415)
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "localhost.evil.example", "[::2]", "x@localhost", ""]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "localhost.evil.example", "[::2]", "x@localhost", ""],
 )
 def test_names_that_lead_here_from_outside_are_refused(server, host):
     for target in ("/", "/clips/1", "/nowhere"):
@@ -268,12 +280,28 @@ def open_server(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "bearer",
-    [None, "Bearer", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", f"Bearer {TOKEN.lower()}", "Bearer \xff"],
+    [
+        None,
+        "Bearer",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN.lower()}",
+        "Bearer \xff",
+    ],
 )
 def test_nothing_is_answered_without_the_token(open_server, bearer):
     headers = {} if bearer is None else {"authorization": bearer}
     before = dump(open_server.folder / "labels.sqlite")
-    for target in ("/", "/clips/1", "/nowhere", f"/?token={TOKEN}x", "/?token=", f"/clips/1?token={TOKEN}", f"/?x=1&token={TOKEN}"):
+    for target in (
+        "/",
+        "/clips/1",
+        "/nowhere",
+        f"/?token={TOKEN}x",
+        "/?token=",
+        f"/clips/1?token={TOKEN}",
+        f"/?x=1&token={TOKEN}",
+    ):
         check_refused(open_server, request(open_server, target, **headers), 401)
     for verb in ("hello", "next", "answer", "undo"):
         check_refused(open_server, post(open_server, f"/{verb}?token={TOKEN}", GOOD, **headers), 401)

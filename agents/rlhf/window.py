@@ -329,7 +329,9 @@ def label(path: Path, who: str, environment: "Environment | None" = None) -> Non
             pygame.display.init()
             Window(labelling).run()
         except pygame.error as error:
-            raise DisplayError(f"no window could be opened ({error}); add --web to label in a browser instead") from None
+            raise DisplayError(
+                f"no window could be opened ({error}); add --web to label in a browser instead"
+            ) from None
         finally:
             labelling.close()
             pygame.display.quit()

@@ -53,7 +53,9 @@ def _label_file(run: str) -> Path:
     if not folder.is_dir():
         raise UsageError(f"there is no run folder {run}")
     if not os.path.lexists(folder / FILE):
-        raise UsageError(f"{run} has no {FILE}: a run has clips to label once rlkit train ENV --agent rlhf has begun it")
+        raise UsageError(
+            f"{run} has no {FILE}: a run has clips to label once rlkit train ENV --agent rlhf has begun it"
+        )
     return folder / FILE
 
 

@@ -1,10 +1,12 @@
 """Serves the page to label on, until Ctrl-C."""
 
+import errno
 import ipaddress
 import logging
 import re
 import secrets
 import socket
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +64,11 @@ def serve(
         access_log=False, server_header=False, date_header=False, proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS, timeout_graceful_shutdown=2,
     )  # fmt: skip
-    print(f"label at {_url(address, listener.getsockname()[1], token)} (Ctrl-C ends)", flush=True)
+    greeting = f"label at {_url(address, listener.getsockname()[1], token)} (Ctrl-C ends)"
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # a Ctrl-C before it has begun
+            _server(config, greeting).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
@@ -75,16 +79,14 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:  # the system would take the remainder
+        raise LabelError(f"there is no port {port}: ports go from 0 to 65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
     except socket.gaierror:
         raise LabelError(f"there is no address {host!r}: use 127.0.0.1, or 0.0.0.0 for other machines too") from None
-    except OverflowError:
-        raise LabelError(f"there is no port {port}: ports go from 0 to 65535") from None
     except OSError as error:
-        import errno
-
         if error.errno == errno.EADDRINUSE:
             other = port + 1 if port < 65535 else 0
             sentence = f"port {port} is taken, perhaps by another rlkit label: end that one, or add --port {other}"
@@ -107,6 +109,18 @@ def _own_address() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
+
+
+def _server(config: Any, greeting: str) -> Any:
+    """Return uvicorn's server, which says `greeting` once it answers."""
+    uvicorn = import_extra("uvicorn", "label", "the page to label on needs uvicorn and Starlette")
+
+    class Server(uvicorn.Server):  # type: ignore[name-defined, misc]
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            print(greeting, flush=True)
+
+    return Server(config)
 
 
 def _protocol() -> Any:
