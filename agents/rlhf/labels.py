@@ -12,7 +12,7 @@ trusted.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -167,7 +167,7 @@ class LabelStore:
         except sqlite3.Error as error:
             raise LabelError(f"cannot write {self.path}: {error}") from None
 
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple]:
+    def _rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:

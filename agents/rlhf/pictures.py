@@ -166,10 +166,11 @@ def _one_copy(environment: Any, about: About) -> Any:
         raise LabelError(f"the clips were made under {min(strange)!r}, which {environment.name} does not have")
     if environment.num_players != 1:
         raise LabelError(f"clips of {environment.name} cannot be drawn: the other player's moves are not in them")
+    params: dict[str, Any] = {**about.params}
     # Where a clip is cut is the recorder's business, not the time limit's.
     endless = replace(environment, max_steps=None)
     try:
-        env = BatchEnv(endless, 1, level=about.level, flat_obs=True, **about.params)
+        env = BatchEnv(endless, 1, level=about.level, flat_obs=True, **params)
     except (ValueError, TypeError) as error:
         raise LabelError(f"{environment.name} cannot be as it was when the clips were made: {error}") from None
     shape = () if isinstance(env.single_action_space, spaces.Discrete) else env.single_action_space.shape

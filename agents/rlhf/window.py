@@ -151,7 +151,7 @@ def draw(labelling: Labelling, canvas: Canvas) -> dict[str, tuple[float, float, 
     title = canvas.text_width("Which is better?", 28)
     canvas.text(labelling.pictures.environment.name, _MARGIN + title + 14, 31, 24, MUTED, width=300)
     canvas.text(f"as {labelling.who}", width - _MARGIN, 31, 20, MUTED, "right", width=300)
-    places = {}
+    places: dict[str, tuple[float, float, float, float]] = {}
     card = (width - 3 * _MARGIN) / 2
     for k, side in enumerate((LEFT, RIGHT)):
         x, tall = _MARGIN + k * (card + _MARGIN), height - _TOP - _BOTTOM

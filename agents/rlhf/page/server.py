@@ -115,7 +115,7 @@ def _server(config: Any, greeting: str) -> Any:
     """Return uvicorn's server, which says `greeting` once it answers."""
     uvicorn = import_extra("uvicorn", "label", "the page to label on needs uvicorn and Starlette")
 
-    class Server(uvicorn.Server):  # type: ignore[name-defined, misc]
+    class Server(uvicorn.Server):  # type: ignore[name-defined]
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             print(greeting, flush=True)
@@ -127,7 +127,7 @@ def _protocol() -> Any:
     """Return uvicorn's protocol, closing connections that say nothing: they would hold the places of others."""
     h11_impl = import_extra("uvicorn.protocols.http.h11_impl", "label", "the page to label on needs uvicorn's h11")
 
-    class Protocol(h11_impl.H11Protocol):  # type: ignore[name-defined, misc]
+    class Protocol(h11_impl.H11Protocol):  # type: ignore[name-defined]
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self.loop.call_later(SILENT_SECONDS, self._close_silent)
