@@ -11,6 +11,7 @@ from viewing_helpers import read_gif
 from agents.rlhf import pictures as module
 from agents.rlhf.labels import LabelError
 from agents.rlhf.pictures import HOLD_SECONDS, Pictures
+from rlkit.registry import find_environment
 from rlkit.viewing.canvas import RED
 
 
@@ -118,6 +119,13 @@ def test_clips_of_something_else_are_refused(change, words):
     about, _ = record_clips("pendulum", 1, length=4)
     with pytest.raises(LabelError, match=words):
         Pictures(dataclasses.replace(about, **change))
+
+
+def test_an_environment_that_was_given_must_be_that_of_the_clips():
+    about, _ = record_clips("pendulum", 1, length=4)
+    assert Pictures(about, find_environment("pendulum")).environment.name == "pendulum"
+    with pytest.raises(LabelError, match="the clips are of 'pendulum', not of 'cartpole'"):
+        Pictures(about, find_environment("cartpole"))
 
 
 def test_a_discrete_action_that_is_none_is_refused():

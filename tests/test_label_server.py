@@ -144,6 +144,14 @@ def test_the_page_and_clips_of_questions_are_served(server):
     assert len(server.log()) == count
 
 
+def test_a_name_is_suggested(tmp_path):
+    make_store(tmp_path, 1)
+    with Server(tmp_path, "--who", "Zoë O'Neill") as server:
+        status, _, body = post(server, "/hello", {})
+        assert (status, json.loads(body)) == (200, {"environment": "pendulum", "who": "Zoë O'Neill"})
+        assert post(server, "/next", {"who": "李"})[0] == 200
+
+
 @pytest.mark.parametrize(
     ("method", "target"),
     [

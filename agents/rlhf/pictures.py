@@ -48,6 +48,8 @@ class Pictures:
 
     def __init__(self, about: About, environment: "Environment | None" = None, width: int = WIDTH):
         self.environment = environment or _environment_of(about)
+        if environment is not None and environment.name != about.environment:
+            raise LabelError(f"the clips are of {about.environment!r:.80}, not of {environment.name!r}")
         self._width = width
         self._env = _one_copy(self.environment, about)
         self._kept: OrderedDict[int, bytes] = OrderedDict()

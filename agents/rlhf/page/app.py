@@ -2,7 +2,7 @@
 
     GET  /                the page
     GET  /clips/NUMBER    the GIF of a clip that a question shows
-    POST /hello {}        what there is to label, and a name to suggest
+    POST /hello {}        what there is to label, and a name to suggest to who sits at this machine
     POST /next {who}      a question for `who`, leased to them, and how far the labelling is
     POST /answer {who, question, choice}   keep an answer, then as /next
     POST /undo {who, question}             take the answer to `question` back if it is their last, then as /next
@@ -124,10 +124,9 @@ class _Routes:
 
     async def hello(self, request: Request) -> Response:
         await _body(request, ())
-        width, height = self._pictures.size
-        return JSONResponse(
-            {"environment": self._pictures.environment.name, "who": self._who, "width": width, "height": height}
-        )
+        is_local = request.client is not None and request.client.host in ("127.0.0.1", "::1")
+        who = self._who if is_local else ""  # somebody else at another machine: two people need two names
+        return JSONResponse({"environment": self._pictures.environment.name, "who": who})
 
     async def next(self, request: Request) -> Response:
         body = await _body(request, ("who",))
