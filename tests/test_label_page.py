@@ -234,6 +234,7 @@ def test_waiting_for_the_training_and_its_end(browser, tmp_path):
             anna.answer("ArrowLeft")
             anna.page.wait_for_selector("text=The training is over")
             assert "2 are kept, 2 of them yours" in anna.page.inner_text("#why")
+            assert anna.page.is_disabled("#undo")
             store.tell(100_000, is_over=False)  # it was resumed
             anna.page.wait_for_selector("text=All answers are given")
     assert [choice for _, choice, _ in answers_in(path)] == ["left", "left"]

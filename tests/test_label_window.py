@@ -218,7 +218,7 @@ def test_waiting_and_the_end_of_the_training(tmp_path, person_at):
         store.tell(3000, is_over=True)
         anna.labelling.tick(2.1)
         assert waiting_words(anna.labelling.progress)[0] == "The training is over"
-    for key in (pygame.K_LEFT, pygame.K_q):
+    for key in (pygame.K_LEFT, pygame.K_u, pygame.K_q):
         anna.press(key)
     assert anna.labelling.is_closed
     assert answers_in(path) == [(1, "left", "Anna")]

@@ -62,8 +62,8 @@ class Labelling:
         """Do what a key is for, by pygame's name of it."""
         if key in ("q", "escape"):
             self.is_closed = True
-        elif key in ("u", "backspace") and self._unsent is None:
-            self._undo()
+        elif key in ("u", "backspace") and self._unsent is None and not self.progress.is_over:
+            self._undo()  # once the training is over, the question would not come again
         elif key in KEYS and self.is_ready and self._unsent is None:
             assert self.question is not None
             self._unsent = (self.question.id, KEYS[key])
@@ -194,7 +194,7 @@ def _draw_keys(labelling: Labelling, canvas: Canvas, y: float) -> None:
     keys = (("←", "left"), ("↑", "equal"), ("↓", "skip"), ("→", "right"), ("U", "undo"))
     pitch = (width - 2 * _MARGIN + 10) / len(keys)
     for k, (key, word) in enumerate(keys):
-        is_on = labelling.is_ready or word == "undo"
+        is_on = labelling.is_ready or (word == "undo" and not labelling.progress.is_over)
         is_main = word in (LEFT, RIGHT)
         color = mix(CARD, BLUE, 0.25) if is_main else CARD
         x = _MARGIN + k * pitch
