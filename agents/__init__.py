@@ -4,6 +4,7 @@ AGENTS = {
     "ppo": "agents.ppo",
     "alphazero": "agents.alphazero",
     "dqn": "agents.dqn",
+    "rlhf": "agents.rlhf",
     "sb3-ppo": "agents.sb3.ppo",
     "sb3-dqn": "agents.sb3.dqn",
     "sb3-sac": "agents.sb3.sac",

@@ -14,7 +14,7 @@ What differs from the paper, or is not in it:
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -191,9 +191,13 @@ class Learner:
 
 
 @torch.no_grad()
-def collect(learner: Learner) -> tuple[dict[str, float], Tensor]:
-    """Fill the rollout with `num_steps` steps of every copy; return (episode figures, values after it [N])."""
-    rollout, env, network, policy = learner.rollout, learner.env, learner.network, learner.policy
+def collect(learner: Learner, step: Callable[[Any], tuple] | None = None) -> tuple[dict[str, float], Tensor]:
+    """Fill the rollout with `num_steps` steps of every copy; return (episode figures, values after it [N]).
+
+    `step` stands for the environment's own where rewards are not its own.
+    """
+    rollout, network, policy = learner.rollout, learner.network, learner.policy
+    step = step or learner.env.step
     episodes: dict[str, list[np.ndarray]] = {}
     for t in range(learner.config.num_steps):
         if "obs" in learner.moments:
@@ -209,7 +213,7 @@ def collect(learner: Learner) -> tuple[dict[str, float], Tensor]:
         rollout.values[t].copy_(values)
         if "player" in learner.info:
             rollout.players[t] = learner.info["player"]
-        learner.obs, rewards, terminated, truncated, learner.info = env.step(
+        learner.obs, rewards, terminated, truncated, learner.info = step(
             in_space(actions.cpu().numpy(), learner.spaces[1])
         )
         rollout.terminated[t], rollout.truncated[t] = terminated, truncated
@@ -368,19 +372,20 @@ def evaluate(learner: Learner, judge: Judge) -> dict[str, float]:
     return figures
 
 
-def load(run: Any, environment: Any, params: np.record | None = None) -> NetworkPolicy:
+def load(run: Any, environment: Any, params: np.record | None = None, kind: type[Config] = Config) -> NetworkPolicy:
     """Return the best policy of the newest checkpoint of `run` (the last, if none was judged).
 
     Args:
         run: a `rlkit.run.Run`, or what stands for one.
         environment: what it was trained on.
         params: to act under; None: those it was trained under.
+        kind: of the run's settings, for agents whose settings are more than these.
 
     Raises:
         ValueError: its network does not fit the spaces under `params`.
     """
     checkpoint = run.load()
-    config = replace(training.config_of(Config, run.config), device="cpu")  # wherever it was trained
+    config = replace(training.config_of(kind, run.config), device="cpu")  # wherever it was trained
     spaces = training.spaces_under(environment, config, params)
     network = training.actor_critic(*spaces, config)
     kept = "network" if checkpoint.facts["best_score"] is None else "best"  # None: never evaluated yet

@@ -92,6 +92,8 @@ class Environment:
         instance: a function that returns the params of a level that is not in `levels`, by the id of a published
             instance or the path of a file; it raises ValueError, in a sentence, where there is none. None: levels
             are all there is.
+        counterpart: name of the environment that is the same task in another simulator, with the same spaces and
+            metrics: what was trained in one acts in the other, and `rlkit transfer` plays both.
         illegal_reward: reward of a masked action, which ends the episode.
         solved_return: mean return at which people call the task solved, if there is such a convention.
         frame_seconds: seconds between frames when watched at normal speed.
@@ -111,6 +113,7 @@ class Environment:
     metrics: tuple[str, ...] = ()
     levels: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"standard": {}})
     instance: Callable[[str], Mapping[str, Any]] | None = None
+    counterpart: str | None = None
     illegal_reward: float = -1.0
     solved_return: float | None = None
     frame_seconds: float = 0.5

@@ -207,6 +207,11 @@ def rate_interval(successes: float, count: int) -> Estimate:
     return Estimate(rate, max(0.0, centre - half), min(1.0, centre + half), count)
 
 
+def metric_interval(name: str, samples: np.ndarray) -> Estimate:
+    """Return the mean of a metric's `samples` [E]; `is_success` is a rate, whose interval has a width even at 100 %."""
+    return rate_interval(float(samples.sum()), len(samples)) if name == "is_success" else mean_interval(samples)
+
+
 def normalized_score(value: float, floor: float, reference: float) -> float:
     """Return (value − floor) / (reference − floor): 0 is random legal play, 1 the reference."""
     return (value - floor) / (reference - floor) if reference != floor else math.nan
@@ -299,7 +304,7 @@ def _play_row(
 
 
 def _figures(episodes: Episodes) -> dict[str, Any]:
-    means = {name: mean_interval(values) for name, values in episodes.metrics.items()}
+    means = {name: metric_interval(name, values) for name, values in episodes.metrics.items()}
     return {"return": mean_interval(episodes.returns)} | means
 
 

@@ -8,6 +8,9 @@ Four conditions, each a list of parameter sets that share the episodes:
     outside    the same points moved out of the ranges, all params at once: the further beyond an end, the further the
                point is from the middle, at most `FAR` of the range's width
     hidden     level hidden: one set of params, with delay and noise, that stands for the real thing
+
+Where the environment has a counterpart, the same task in another simulator, it is played too: a condition of its
+name is its level standard, and one of its name and a level each of those that the environment itself does not have.
 """
 
 import math
@@ -18,7 +21,7 @@ import numpy as np
 
 from rlkit.engine.variation import MAX_DELAY, Range, is_whole, ranges
 from rlkit.environment import Environment
-from rlkit.evaluation import mean_interval, run_episodes
+from rlkit.evaluation import metric_interval, run_episodes
 
 NUM_POINTS = 64
 FAR = 0.25
@@ -56,6 +59,13 @@ def parameter_sets(environment: Environment) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def counterpart_sets(environment: Environment, counterpart: Environment) -> dict[str, list[dict[str, Any]]]:
+    """Return the options of `BatchEnv` of the conditions in the same task's other simulator, a set each."""
+    levels = [level for level in counterpart.levels if level not in environment.levels]
+    sets = {f"{counterpart.name}, {level}": [{"level": level}] for level in levels}
+    return {counterpart.name: [{"level": "standard"}], **sets}
+
+
 def within(values: Range, share: float) -> float:
     """Return the value at a share, 0 to 1, of a range."""
     if values.distribution == "log_uniform":
@@ -82,31 +92,35 @@ def transfer(
     num_episodes: int,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
+    counterpart: Environment | None = None,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return condition → policy → figure → estimate over `num_episodes` episodes, shared by a condition's sets.
 
-    Every policy meets the same episodes. `progress` hears (parameter sets played, all).
+    Every policy meets the same episodes. `progress` hears (parameter sets played, all). `counterpart` is the same task
+    in another simulator: its conditions come last.
 
     Raises:
         ValueError: see `parameter_sets`.
     """
     table: dict[str, dict[str, dict[str, Any]]] = {}
-    conditions = parameter_sets(environment)
-    done, total = 0, len(policies) * sum(map(len, conditions.values()))
-    for condition, sets in conditions.items():
+    conditions = {name: (environment, sets) for name, sets in parameter_sets(environment).items()}
+    if counterpart is not None:
+        conditions |= {name: (counterpart, sets) for name, sets in counterpart_sets(environment, counterpart).items()}
+    done, total = 0, len(policies) * sum(len(sets) for _, sets in conditions.values())
+    for condition, (place, sets) in conditions.items():
         table[condition] = {}
         for name, policy in policies.items():
             parts = []
             for k, options in enumerate(sets):
                 count = -(-num_episodes // len(sets))
-                parts.append(run_episodes(environment, policy, count, seed + k * count, **options))
+                parts.append(run_episodes(place, policy, count, seed + k * count, **options))
                 done += 1
                 if progress is not None:
                     progress(done, total)
             figures = {"return": np.concatenate([part.returns for part in parts])}
             for metric in environment.metrics:
                 figures[metric] = np.concatenate([part.metrics[metric] for part in parts])
-            table[condition][name] = {figure: mean_interval(values) for figure, values in figures.items()}
+            table[condition][name] = {figure: metric_interval(figure, values) for figure, values in figures.items()}
     return table
 
 

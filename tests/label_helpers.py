@@ -40,7 +40,7 @@ def make_store(folder, num_pairs, name="pendulum", wanted=None, **options):
     with LabelStore.create(path, about, wanted or num_pairs, 100_000) as store:
         chances = list(np.linspace(0.1, 0.9, num_pairs))
         store.ask([(clips[2 * k], clips[2 * k + 1]) for k in range(num_pairs)], 1000, "first", chances)
-        store.tell(2000)
+        store.tell(step=2000)
     return path
 
 

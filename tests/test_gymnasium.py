@@ -14,7 +14,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 import rlkit
 from rlkit.registry import environment_names
 
-NEED_MUJOCO = ("planar_walker", "arm_reach", "arm_push")
+NEED_MUJOCO = ("reach_2link_mujoco", "planar_walker", "arm_reach", "arm_push")
 IDS = {
     name: id
     for name, id in environment_names().items()

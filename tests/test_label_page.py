@@ -226,16 +226,16 @@ def test_waiting_for_the_training_and_its_end(browser, tmp_path):
         with LabelStore.open(path) as store:
             store.ask([(clips[0], clips[1]), (clips[2], clips[3])], 2500, "", None)
             assert anna.question() == 1  # by itself
-            store.tell(3000)
+            store.tell(step=3000)
             anna.answer("ArrowLeft")
             assert anna.question() == 2
             assert "3,000 of 100,000 training steps" in anna.facts()
-            store.tell(100_000, is_over=True)
+            store.tell(step=100_000, is_over=True)
             anna.answer("ArrowLeft")
             anna.page.wait_for_selector("text=The training is over")
             assert "2 are kept, 2 of them yours" in anna.page.inner_text("#why")
             assert anna.page.is_disabled("#undo")
-            store.tell(100_000, is_over=False)  # it was resumed
+            store.tell(step=100_000, is_over=False)  # it was resumed
             anna.page.wait_for_selector("text=All answers are given")
     assert [choice for _, choice, _ in answers_in(path)] == ["left", "left"]
 

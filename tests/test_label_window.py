@@ -215,7 +215,7 @@ def test_waiting_and_the_end_of_the_training(tmp_path, person_at):
         other.store.close()
         anna.press(pygame.K_LEFT)
         store.answer({}, "Anna")
-        store.tell(3000, is_over=True)
+        store.tell(step=3000, is_over=True)
         anna.labelling.tick(2.1)
         assert waiting_words(anna.labelling.progress)[0] == "The training is over"
     for key in (pygame.K_LEFT, pygame.K_u, pygame.K_q):

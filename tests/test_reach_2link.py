@@ -50,7 +50,7 @@ def lagrange(x, torques, params, size=1e-4):
 def placed(rows, **params):
     env = rlkit.make_batch("reach_2link", len(rows), autoreset_mode="disabled", flat_obs=True, **params)
     env.reset(seed=0)
-    env.states["q"], env.states["w"] = np.asarray(rows, float)[:, :2], np.asarray(rows, float)[:, 2:]
+    env.states["qpos"], env.states["qvel"] = np.asarray(rows, float)[:, :2], np.asarray(rows, float)[:, 2:]
     return env
 
 
@@ -80,16 +80,16 @@ def test_a_step_agrees_with_scipys_integration(change):
             lambda t, y, u: dynamics(y, u, params), (0, 0.02), x, args=(4.5 * action,), method="DOP853",
             rtol=1e-11, atol=1e-12,
         )  # fmt: skip
-        np.testing.assert_allclose([*state.q, *state.w], exact.y[:, -1], rtol=0, atol=2e-5)
+        np.testing.assert_allclose([*state.qpos, *state.qvel], exact.y[:, -1], rtol=0, atol=2e-5)
 
 
 def test_energy_is_kept_without_damping_and_torque():
     env = placed(random_rows(10, seed=4), damping=0.0)
     params = env.params[0]
-    before = [energy(np.array([*state.q, *state.w]), params) for state in env.states]
+    before = [energy(np.array([*state.qpos, *state.qvel]), params) for state in env.states]
     for _ in range(200):
         env.step(np.zeros((10, 2), np.float32))
-    after = [energy(np.array([*state.q, *state.w]), params) for state in env.states]
+    after = [energy(np.array([*state.qpos, *state.qvel]), params) for state in env.states]
     np.testing.assert_allclose(after, before, rtol=1e-4)
 
 
@@ -98,13 +98,13 @@ def test_damping_and_motors_account_for_the_energy():
     env = placed([[0.3, 1.0, 0.0, 0.0]])
     params, work = env.params[0], 0.0
     for k in range(100):
-        before = env.states["w"][0].copy()
+        before = env.states["qvel"][0].copy()
         action = np.array([[0.3 * math.sin(0.1 * k), 0.2 * math.cos(0.07 * k)]], np.float32)
         env.step(action)
-        speed = 0.5 * (before + env.states["w"][0])
+        speed = 0.5 * (before + env.states["qvel"][0])
         work += (5 * action[0].astype(float) - 0.1 * speed) @ speed * 0.02
     state = env.states[0]
-    assert energy(np.array([*state.q, *state.w]), params) == pytest.approx(work, rel=2e-2)
+    assert energy(np.array([*state.qpos, *state.qvel]), params) == pytest.approx(work, rel=2e-2)
 
 
 @pytest.mark.parametrize("change", [{}, OTHER_ARM])
@@ -188,7 +188,7 @@ def test_what_is_observed():
     env = placed([[0.4, -1.1, 2.0, -3.0]])
     env.states["goal"] = [0.2, -0.3]
     obs, *_ = env.step(np.zeros((1, 2), np.float32))
-    (q1, q2), (w1, w2) = env.states["q"][0], env.states["w"][0]
+    (q1, q2), (w1, w2) = env.states["qpos"][0], env.states["qvel"][0]
     place = [0.5 * math.cos(q1) + 0.5 * math.cos(q1 + q2), 0.5 * math.sin(q1) + 0.5 * math.sin(q1 + q2)]
     expected = [math.cos(q1), math.sin(q1), math.cos(q2), math.sin(q2), 0.2 * w1, 0.2 * w2, *place, 0.2, -0.3]
     np.testing.assert_allclose(obs[0], expected, atol=1e-6)
@@ -203,9 +203,9 @@ def test_energy_and_jerk_of_constant_torque_about_a_locked_elbow():
     for _ in range(3):
         env.step(actions)
     state = env.states[0]
-    assert state.w[0] == pytest.approx(wanted * 0.06, rel=1e-3)
+    assert state.qvel[0] == pytest.approx(wanted * 0.06, rel=1e-3)
     assert state.peak_jerk == pytest.approx(wanted / 0.02, rel=1e-3)
-    assert state.energy == pytest.approx(3.0 * 0.5 * wanted * 0.06**2, rel=1e-2)
+    assert state.work == pytest.approx(3.0 * 0.5 * wanted * 0.06**2, rel=1e-2)
 
 
 # --- the yardstick --------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_at_small_errors_computed_torque_makes_the_error_decay_as_a_critically_d
     obs[0] = env.step(np.zeros((1, 2), np.float32))[0][0]
     for _ in range(20):
         obs, *_ = env.step(policy.act(obs))
-    left = (aims - env.states["q"][0]) / (aims - [0.5, 1.2])
+    left = (aims - env.states["qpos"][0]) / (aims - [0.5, 1.2])
     t = 20 * 0.02
     np.testing.assert_allclose(left, (1 + 6 * t) * math.exp(-6 * t), rtol=0.15)
 
@@ -254,4 +254,4 @@ def test_explain_gives_facts_and_refuses_moves(monkeypatch):
     assert facts["computed_torque_success"] == 1
     assert facts["computed_torque_mean_return"] > facts["random_mean_return"]
     with pytest.raises(ValueError, match="no moves to explain; leave out moves '12'"):
-        reach.explain("12")
+        ENVIRONMENT.yardstick.explain("12")

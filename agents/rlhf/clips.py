@@ -1,9 +1,12 @@
 """Clips: short stretches of experience that a teacher chooses between, cut from what a batch's copies live through."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from agents.rlhf.labels import About
 
 
 class Clip(NamedTuple):
@@ -28,18 +31,20 @@ class ClipRecorder:
     one that ends by termination is kept however short it is.
     """
 
-    def __init__(
-        self, num_envs: int, length: int, capacity: int, obs_size: int, action_shape: tuple[int, ...], state_size: int,
-        seed: int,
-    ):  # fmt: skip
-        self.length, self.capacity = length, capacity
+    def __init__(self, num_envs: int, capacity: int, about: "About", seed: int):
+        self.length, self.capacity = about.clip_length, capacity
         self._rng = np.random.default_rng([seed, 0])
-        kinds: dict[str, tuple[tuple[int, ...], type]] = {"obs": ((obs_size,), np.float32), "rewards": ((), np.float32)}
-        kinds["actions"] = (action_shape, np.float32 if action_shape else np.int64)
-        self._open = {name: np.zeros((num_envs, length, *shape), kind) for name, (shape, kind) in kinds.items()}
-        self._open["start"] = np.zeros((num_envs, state_size), np.uint8)
+        action_kind = np.float32 if about.action_shape else np.int64
+        self._open: dict[str, np.ndarray] = {
+            "obs": np.zeros((num_envs, self.length, about.obs_size), np.float32),
+            "actions": np.zeros((num_envs, self.length, *about.action_shape), action_kind),
+            "rewards": np.zeros((num_envs, self.length), np.float32),
+        }
+        self._open["start"] = np.zeros((num_envs, about.state_size), np.uint8)
         self._kept = {name: np.zeros((capacity, *part.shape[1:]), part.dtype) for name, part in self._open.items()}
-        self._filled = -self._rng.integers(length, size=num_envs)  # [N] steps in the open clip; below 0: still waits
+        self._filled = -self._rng.integers(
+            self.length, size=num_envs
+        )  # [N] steps in the open clip; below 0: still waits
         self._lengths = np.zeros(capacity, np.int64)  # of the clips that are kept
         self.num_seen = 0  # clips that were ever complete; number k lies in row k modulo capacity
 
@@ -95,8 +100,14 @@ class ClipRecorder:
         named |= {f"kept.{name}": part for name, part in self._kept.items()}
         return named | {"filled": self._filled, "lengths": self._lengths, "num_seen": np.array([self.num_seen])}
 
-    def restore(self, tensors: Mapping[str, Any]) -> None:
-        """Take back what `tensors` gave."""
+    @property
+    def rng_state(self) -> dict[str, Any]:
+        """How its generator stands, as plain JSON."""
+        return dict(self._rng.bit_generator.state)
+
+    def restore(self, tensors: Mapping[str, Any], rng_state: Mapping[str, Any]) -> None:
+        """Take back what `tensors` and `rng_state` gave."""
+        self._rng.bit_generator.state = dict(rng_state)
         for name, part in self._open.items():
             part[:] = np.asarray(tensors[f"open.{name}"])
         for name, part in self._kept.items():

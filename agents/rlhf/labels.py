@@ -257,10 +257,18 @@ class LabelStore:
         """Return whether a question shows the clip of that number."""
         return bool(self._rows("SELECT 1 FROM questions WHERE ? IN (first, second) LIMIT 1", (number,)))
 
-    def tell(self, step: int, is_over: bool = False) -> None:
-        """Tell those who answer how far the training is."""
+    def check_fits(self, about: About) -> None:
+        """Raise LabelError if the file's clips are not of what a training is about; levels and params may differ."""
+        for name in ("environment", "state_size", "obs_size", "action_shape", "clip_length"):
+            own, wanted = getattr(self.about, name), getattr(about, name)
+            if own != wanted:
+                what = name.replace("_", " ")
+                raise LabelError(f"{self.path} has the {what} {own}, and this training has {wanted}: they do not fit")
+
+    def tell(self, **facts: int | bool) -> None:
+        """Tell those who answer about the training: `step`, `is_over`, `wanted`, `total_steps`."""
         with self._writing() as write:
-            for key, value in {"step": step, "is_over": is_over}.items():
+            for key, value in facts.items():
                 write("INSERT INTO about VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                       (key, json.dumps(value)))  # fmt: skip
 

@@ -84,6 +84,9 @@ def duration(text: str) -> float:
 # What ENV and RUN stand for --------------------------------------------------------------------------------
 
 
+ENV_OF_RUN = "its environment's folder or module, if not one of rlkit's; or the counterpart, as reach_2link_mujoco"
+
+
 def is_run(name: str) -> bool:
     """Whether `name` is a run folder."""
     return os.path.lexists(Path(name) / "config.json")
@@ -118,8 +121,12 @@ def environment_of(name: str) -> Any:
     return environment
 
 
-def environment_of_run(run: "Run", given: str | None, how_to_give: str = "add --env PATH") -> Any:
+def environment_of_run(
+    run: "Run", given: str | None, how_to_give: str = "add --env PATH", counterpart_too: bool = False
+) -> Any:
     """Return the environment `run` was trained on; `given` is what a person says it is.
+
+    With `counterpart_too` the same task in another simulator may be given, too.
 
     Raises:
         UsageError: it is not in rlkit's tables and not given, or another one was given.
@@ -135,9 +142,14 @@ def environment_of_run(run: "Run", given: str | None, how_to_give: str = "add --
                 f"the run was trained on {name!r}, which is not one of rlkit's: {how_to_give}, its folder"
             ) from None
     environment = environment_of(given)
-    if environment.name != name:
+    if environment.name != name and not (counterpart_too and fits(name, environment)):
         raise UsageError(f"the run was trained on {name!r}, not on {environment.name!r}")
     return environment
+
+
+def fits(name: str, environment: Any) -> bool:
+    """Whether what was trained on the environment of that name acts in `environment`: itself or its counterpart."""
+    return name in (environment.name, getattr(environment, "counterpart", None))
 
 
 def environment_options(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +235,7 @@ def _policy_of_run(environment: Any, name: str, params: Any) -> Any:
     from rlkit.run import Run
 
     run = Run.open(name)
-    if run.environment_name != environment.name:
+    if not fits(run.environment_name, environment):
         raise UsageError(f"{name} was trained on {run.environment_name!r}, not on {environment.name!r}")
     try:
         return load_policy(run, environment, params)

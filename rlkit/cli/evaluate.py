@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from rlkit.cli import output
 from rlkit.cli.arguments import (
+    ENV_OF_RUN,
     PLAYERS,
     Parser,
     can_look_ahead,
@@ -84,7 +85,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add("--samples", metavar="N", type=positive, help="of one player: also the best of N draws of each episode")
     add("--temperature", metavar="T", type=float, help="with --samples: draws at this temperature (default 1)")
     add("--by-ply", action="store_true", help="with --positions: every ply, not bands of plies")
-    add("--env", metavar="PATH", help="the environment's folder or module, if it is not one of rlkit's")
+    add("--env", metavar="PATH", help=ENV_OF_RUN)
     add("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse(args)
     _check_flags(options)
@@ -129,7 +130,7 @@ def _run_subject(folder: str, options: argparse.Namespace) -> Subject:
     from rlkit.run import Run
 
     run = Run.open(folder)
-    environment = environment_of_run(run, options.env)
+    environment = environment_of_run(run, options.env, counterpart_too=True)
     policy, env_options = policy_and_options(run, environment, options.level)
     return Subject(environment, policy, env_options, {"agent": run.agent_name, "checkpoint": run.steps()[-1]})
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from rlkit.cli import output
-from rlkit.cli.arguments import Parser, environment_of_run, policy_and_options, positive, whole
+from rlkit.cli.arguments import ENV_OF_RUN, Parser, environment_of_run, policy_and_options, positive, whole
 from rlkit.cli.errors import UsageError
 from rlkit.cli.evaluate import REPORT_SEED
 
@@ -17,6 +17,9 @@ Measure a run under params that it was not trained on, beside the yardstick's po
 
 Four rows: nominal (level standard), held-out (64 fixed parameter sets inside the ranges of level randomized), outside
 (beyond their ends, all at once, by up to a quarter of their widths) and hidden (level hidden, with delay and noise).
+Where the same task exists in another simulator (reach_2link in MuJoCo) further rows show it there, and under what only
+that simulator has; these are played by what was trained in ours, unchanged.
+
 Train on `--level randomized`, and beside it a run on `--level standard` for --nominal: the difference is what practice
 under many params is worth."""
 
@@ -29,17 +32,19 @@ def main(args: list[str]) -> int:
     add("--nominal", metavar="RUN", help="a run of the same environment, trained on nominal params")
     add("--episodes", type=positive, default=EPISODES, help="of each policy in each row (default %(default)s)")
     add("--seed", type=whole, default=REPORT_SEED, help="of the episodes (default %(default)s)")
-    add("--env", metavar="PATH", help="the environment's folder or module, if it is not one of rlkit's")
+    add("--env", metavar="PATH", help=ENV_OF_RUN)
     add("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse(args)
     from rlkit.cli.progress import Progress
     from rlkit.transfer import transfer
 
     environment, policies = _policies(options)
+    counterpart = _counterpart(environment)
     with Progress(unit="parameter sets", window=math.inf) as line:
         table = transfer(
-            environment, policies, options.episodes, options.seed, lambda done, total: line.update(done, total, {})
-        )
+            environment, policies, options.episodes, options.seed, lambda done, total: line.update(done, total, {}),
+            counterpart,
+        )  # fmt: skip
     if options.json:
         about = {"environment": environment.name, "episodes": options.episodes, "seed": options.seed}
         print(json.dumps(about | {"conditions": output.plain(table)}, indent=1))
@@ -61,7 +66,7 @@ def _policies(options: Any) -> tuple[Any, dict[str, Any]]:
     from rlkit.run import Run
 
     run = Run.open(options.run)
-    environment = environment_of_run(run, options.env)
+    environment = environment_of_run(run, options.env, counterpart_too=True)
     if not hasattr(environment, "rules") or environment.num_players != 1:
         raise UsageError(f"{environment.name} has no params that could be drawn: only rlkit's of one player have")
     level = run.config.get("level", "standard")
@@ -79,3 +84,19 @@ def _policies(options: Any) -> tuple[Any, dict[str, Any]]:
     for name, reason in left_out.items():
         print(f"{name} is left out: {reason}", file=sys.stderr)
     return environment, policies | built
+
+
+def _counterpart(environment: Any) -> Any:
+    """Return the environment that is the same task in another simulator; None, and say why, if it is not installed."""
+    from rlkit.extras import MissingExtraError
+    from rlkit.registry import find_environment, make_batch
+
+    if environment.counterpart is None:
+        return None
+    counterpart = find_environment(environment.counterpart)
+    try:
+        make_batch(counterpart, 1).close()
+    except MissingExtraError as error:
+        print(f"{counterpart.name} is left out: {error}", file=sys.stderr)
+        return None
+    return counterpart

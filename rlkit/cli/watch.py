@@ -3,6 +3,7 @@
 from typing import Any
 
 from rlkit.cli.arguments import (
+    ENV_OF_RUN,
     Parser,
     can_look_ahead,
     environment_of,
@@ -83,7 +84,7 @@ def _parse(args: list[str]) -> Any:
     add("--sample", action="store_true", help="draw actions from the policy instead of taking its best")
     add("--level", help="preset of the environment's params (default: the run's own, or standard)")
     add("--record", metavar="FILE", help="write a video or picture: .mp4, .gif or .png (the last picture)")
-    add("--env", metavar="PATH", help="with RUN: its environment's folder or module, if not one of rlkit's")
+    add("--env", metavar="PATH", help=ENV_OF_RUN)
     return parser.parse(args)
 
 
@@ -96,7 +97,7 @@ def _subject(options: Any) -> tuple[Any, Any, dict[str, Any]]:
         if options.policy:
             raise UsageError("--policy goes with an environment: a run brings its own policy")
         run = Run.open(options.subject)
-        environment = environment_of_run(run, options.env)
+        environment = environment_of_run(run, options.env, counterpart_too=True)
         return environment, *policy_and_options(run, environment, options.level)
     if options.env:
         raise UsageError(f"{options.subject} is not a run folder, so --env does not go with it")

@@ -65,5 +65,6 @@ ENVIRONMENT = Environment(
             "obs_noise": 0.005,
         },
     },
+    counterpart="reach_2link_mujoco",
     frame_seconds=0.02,
 )  # fmt: skip

@@ -53,7 +53,7 @@ def _draw_goal(state, params, canvas, is_there):
 
 
 def _draw_arm(state, params, canvas):
-    q1, q2 = float(state.q[0]), float(state.q[1])
+    q1, q2 = float(state.qpos[0]), float(state.qpos[1])
     length = float(params.length_1)
     elbow = _at(length * math.cos(q1), length * math.sin(q1), params)
     tip_x, tip_y = tip_place(state, params)
@@ -95,5 +95,5 @@ def _draw_figures(state, params, canvas, is_there):
     reached = f"reached after {float(state.first_reach):.2f} s" if int(state.reached) else "not reached yet"
     canvas.text(reached, 320, 30, 18, GREEN if int(state.reached) else MUTED, "center")
     torques = " and ".join(f"{round(float(torque), 1) + 0.0:+.1f}" for torque in state.torques)
-    text = f"torque {torques} N·m    work {float(state.energy):.1f} J"
+    text = f"torque {torques} N·m    work {float(state.work):.1f} J"
     canvas.text(text.replace("-", "−"), 320, 680, 18, MUTED, "center")

@@ -13,16 +13,19 @@ SPEED_SCALE = 0.2  # of joint speeds in observations
 SUCCESS_DISTANCE = 0.05  # m
 ACTION_COST = 0.05  # of |action|², beside a metre of distance
 
+TASK_FIELDS = {  # of the state, whoever moves the arm; qpos and qvel are called as in MuJoCo, which may be who does
+    "goal": (np.float64, (2,)),  # m
+    "torques": (np.float64, (2,)),  # N·m, of the last step
+    "accelerations": (np.float64, (2,)),  # rad/s², mean of the last step
+    "first_reach": np.float64,  # s, when the tip first came within 5 cm; the time so far before that
+    "reached": np.int8,  # 1: it has been there
+    "work": np.float64,  # J, the motors' work so far, braking included: Σ |torque × speed|
+    "peak_jerk": np.float64,  # rad/s³, of either joint so far
+}
 STATE = state_dtype(
-    q=(np.float64, (2,)),  # rad, shoulder and elbow, not wrapped
-    w=(np.float64, (2,)),  # rad/s
-    goal=(np.float64, (2,)),  # m
-    torques=(np.float64, (2,)),  # N·m, of the last step
-    accelerations=(np.float64, (2,)),  # rad/s², mean of the last step
-    first_reach=np.float64,  # s, when the tip first came within 5 cm; the time so far before that
-    reached=np.int8,  # 1: it has been there
-    energy=np.float64,  # J, the motors' work so far, braking included: Σ |torque × speed|
-    peak_jerk=np.float64,  # rad/s³, of either joint so far
+    qpos=(np.float64, (2,)),  # rad, shoulder and elbow, not wrapped
+    qvel=(np.float64, (2,)),  # rad/s
+    **TASK_FIELDS,
 )
 PARAMS = params_dtype(
     length_1=0.5,  # m
@@ -40,7 +43,7 @@ PARAMS = params_dtype(
 @jit
 def tip_place(state, params):
     """Return (x, y) of the tip in m."""
-    q1, both = float(state.q[0]), float(state.q[0]) + float(state.q[1])
+    q1, both = float(state.qpos[0]), float(state.qpos[0]) + float(state.qpos[1])
     length_1, length_2 = float(params.length_1), float(params.length_2)
     return length_1 * math.cos(q1) + length_2 * math.cos(both), length_1 * math.sin(q1) + length_2 * math.sin(both)
 
@@ -74,9 +77,15 @@ def goal_reward(achieved, desired, params):
 
 @jit
 def reset(state, params):
+    begin(state, params)
+
+
+@jit
+def begin(state, params):
+    """Draw where an episode begins and its goal, and set all that is noted of it back."""
     for joint in range(2):
-        state.q[joint] = uniform_between(state, -math.pi, math.pi)
-        state.w[joint], state.torques[joint], state.accelerations[joint] = 0.0, 0.0, 0.0
+        state.qpos[joint] = uniform_between(state, -math.pi, math.pi)
+        state.qvel[joint], state.torques[joint], state.accelerations[joint] = 0.0, 0.0, 0.0
     # uniform over a ring within reach
     length_1, length_2 = float(params.length_1), float(params.length_2)
     inner, outer = abs(length_1 - length_2) + 0.1, length_1 + length_2 - 0.05
@@ -84,19 +93,31 @@ def reset(state, params):
     angle = uniform_between(state, -math.pi, math.pi)
     state.goal[0], state.goal[1] = radius * math.cos(angle), radius * math.sin(angle)
     state.first_reach, state.reached = 0.0, 0
-    state.energy, state.peak_jerk = 0.0, 0.0
+    state.work, state.peak_jerk = 0.0, 0.0
 
 
 @jit
 def step(state, params, action):
-    action_1 = min(max(float(action[0]), -1.0), 1.0)
-    action_2 = min(max(float(action[1]), -1.0), 1.0)
+    set_torques(state, params, action)
+    w1, w2 = float(state.qvel[0]), float(state.qvel[1])
+    q1, q2, next_w1, next_w2 = integrate(
+        float(state.qpos[0]), float(state.qpos[1]), w1, w2, float(state.torques[0]), float(state.torques[1]), params
+    )
+    state.qpos[0], state.qpos[1], state.qvel[0], state.qvel[1] = q1, q2, next_w1, next_w2
+    return end_step(state, params, action, w1, w2), False
+
+
+@jit
+def set_torques(state, params, action):
+    """Note the torques that the motors give in this step."""
     strength = float(params.max_torque) * float(params.gain)
-    torque_1, torque_2 = strength * action_1, strength * action_2
-    w1, w2 = float(state.w[0]), float(state.w[1])
-    q1, q2, next_w1, next_w2 = integrate(float(state.q[0]), float(state.q[1]), w1, w2, torque_1, torque_2, params)
-    state.q[0], state.q[1], state.w[0], state.w[1] = q1, q2, next_w1, next_w2
-    state.torques[0], state.torques[1] = torque_1, torque_2
+    for joint in range(2):
+        state.torques[joint] = strength * min(max(float(action[joint]), -1.0), 1.0)
+
+
+@jit
+def end_step(state, params, action, w1, w2):
+    """Return the reward of a step that began at speeds w1 and w2, and whose motion is over."""
     note_motion(state, w1, w2)
     distance = distance_to_goal(state, params)
     if not int(state.reached):
@@ -105,29 +126,31 @@ def step(state, params, action):
             state.reached = 1
     reward = reward_of_distance(distance, params)
     if not int(params.sparse):
+        action_1 = min(max(float(action[0]), -1.0), 1.0)
+        action_2 = min(max(float(action[1]), -1.0), 1.0)
         reward -= ACTION_COST * (action_1 * action_1 + action_2 * action_2)
-    return reward, False
+    return reward
 
 
 @jit
 def note_motion(state, w1, w2):
-    """Add the step that began at speeds w1 and w2 to the energy, and to the peak of jerk."""
-    peak, energy = float(state.peak_jerk), float(state.energy)
+    """Add the step that began at speeds w1 and w2 to the work, and to the peak of jerk."""
+    peak, work = float(state.peak_jerk), float(state.work)
     for joint in range(2):
         before = w1 if joint == 0 else w2
-        after = float(state.w[joint])
-        energy += abs(float(state.torques[joint]) * 0.5 * (before + after)) * STEP_SECONDS
+        after = float(state.qvel[joint])
+        work += abs(float(state.torques[joint]) * 0.5 * (before + after)) * STEP_SECONDS
         acceleration = (after - before) / STEP_SECONDS
         peak = max(peak, abs(acceleration - float(state.accelerations[joint])) / STEP_SECONDS)
         state.accelerations[joint] = acceleration
-    state.energy, state.peak_jerk = energy, peak
+    state.work, state.peak_jerk = work, peak
 
 
 @jit
 def observe(state, params, obs):
-    q1, q2 = float(state.q[0]), float(state.q[1])
+    q1, q2 = float(state.qpos[0]), float(state.qpos[1])
     obs[0], obs[1], obs[2], obs[3] = math.cos(q1), math.sin(q1), math.cos(q2), math.sin(q2)
-    obs[4], obs[5] = SPEED_SCALE * float(state.w[0]), SPEED_SCALE * float(state.w[1])
+    obs[4], obs[5] = SPEED_SCALE * float(state.qvel[0]), SPEED_SCALE * float(state.qvel[1])
     obs[6], obs[7] = tip_place(state, params)
     obs[8], obs[9] = state.goal[0], state.goal[1]
 
@@ -138,5 +161,5 @@ def metrics(state, params, out):
     out[0] = 1.0 if distance <= SUCCESS_DISTANCE else 0.0
     out[1] = distance
     out[2] = state.first_reach
-    out[3] = state.energy
+    out[3] = state.work
     out[4] = state.peak_jerk

@@ -11,6 +11,7 @@ each joint and the shorter way −15.89, four paces and either way −13.18. It 
 """
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from envs.robotics.reach_2link import ENVIRONMENT, computed_torque
 from envs.robotics.reach_2link.dynamics import inverse_kinematics
 from envs.robotics.reach_2link.rules import SPEED_SCALE
 from rlkit.engine.bind import bind
+from rlkit.environment import Environment
 from rlkit.evaluation import Yardstick, mean_interval, random_policy, refuse_moves, run_episodes
 from rlkit.learning.policy import FunctionPolicy
 
@@ -53,17 +55,21 @@ def controller(params: np.record, rates: tuple[float, ...] = RATES) -> FunctionP
     return FunctionPolicy(control, ENVIRONMENT.spaces(params)[0])
 
 
-def explain(moves: str) -> dict[str, Any]:
+def explain(environment: Environment, moves: str) -> dict[str, Any]:
     """Return mean returns, success and time to reach of the controller and of random play on equal seeds.
+
+    Args:
+        environment: with this arm and task.
+        moves: none.
 
     Raises:
         ValueError: `moves` is not empty.
     """
-    refuse_moves(ENVIRONMENT, moves)
-    params = ENVIRONMENT.params()[0]
+    refuse_moves(environment, moves)
+    params = environment.params()[0]
     facts: dict[str, Any] = {"num_episodes": EXPLAIN_EPISODES, "paces": list(RATES)}
-    for name, policy in (("computed_torque", controller(params)), ("random", random_policy(ENVIRONMENT))):
-        played = run_episodes(ENVIRONMENT, policy, EXPLAIN_EPISODES, seed=0)
+    for name, policy in (("computed_torque", controller(params)), ("random", random_policy(environment))):
+        played = run_episodes(environment, policy, EXPLAIN_EPISODES, seed=0)
         facts[f"{name}_mean_return"] = mean_interval(played.returns).mean
         facts[f"{name}_success"] = float(played.metrics["is_success"].mean())
         facts[f"{name}_time_to_reach"] = float(played.metrics["time_to_reach"].mean())
@@ -73,5 +79,5 @@ def explain(moves: str) -> dict[str, Any]:
 YARDSTICK = Yardstick(
     reference="inverse kinematics and computed torque, by the cheapest of 128 predicted motions; not the optimum",
     policies={"computed_torque": controller},
-    explain=explain,
+    explain=partial(explain, ENVIRONMENT),
 )
