@@ -21,7 +21,8 @@ def record_clips(name, count, length=12, num_envs=8, seed=0, params=None):
     obs = env.reset(seed=seed)[0].reshape(num_envs, -1)
     space = env.single_action_space
     shape = () if hasattr(space, "n") else space.shape
-    recorder = ClipRecorder(num_envs, length, count, obs.shape[1], shape, env.states.itemsize, seed)
+    about = About(name, "standard", params or {}, env.states.itemsize, obs.shape[1], shape, length)
+    recorder = ClipRecorder(num_envs, count, about, seed)
     env.action_space.seed(seed)
     while recorder.num_seen < count:
         recorder.begin(env.states)
@@ -29,7 +30,6 @@ def record_clips(name, count, length=12, num_envs=8, seed=0, params=None):
         next_obs, rewards, terminated, truncated, _ = env.step(actions)
         recorder.note(obs, actions, rewards, terminated, truncated)
         obs = next_obs.reshape(num_envs, -1)
-    about = About(name, "standard", params or {}, env.states.itemsize, obs.shape[1], shape, length)
     return about, recorder.newest(count)
 
 

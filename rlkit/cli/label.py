@@ -11,7 +11,7 @@ from rlkit.cli.errors import UsageError
 DESCRIPTION = """\
 Label the clips of a run that learns from preferences: which of two is better? In a window, or with --web
 in a browser, on a phone too. Keys: left and right choose, up: equal, down: skip, U or backspace: undo.
-The training (rlkit train ENV --agent rlhf) may run, end or go on meanwhile: no answer is lost.
+The training (rlkit train ENV --agent rlhf --teacher person) may run, end or go on meanwhile: no answer is lost.
 """
 
 FILE = "labels.sqlite"
