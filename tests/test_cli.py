@@ -421,7 +421,7 @@ def test_list_compiles_nothing_and_imports_no_agent(tmp_path):
     assert has_torch == "False"
     assert not [*(tmp_path / "cache").rglob("*.nbi")]
     assert any(line.split()[:5] == ["connect_four", "rlkit/ConnectFour-v0", "2", "alphazero,", "ppo"] for line in lines)
-    assert lines[-1] == "agents: ppo, alphazero, dqn, sb3-ppo, sb3-dqn, sb3-sac, sb3-td3; without training: mpc"
+    assert lines[-1] == "agents: ppo, alphazero, dqn, rlhf, sb3-ppo, sb3-dqn, sb3-sac, sb3-td3; without training: mpc"
 
 
 def test_list_as_json(capsys):

@@ -181,7 +181,7 @@ def test_agreement_counts_answers_that_a_model_had_expected(store):
 
 
 def test_asking_again_after_a_resume_asks_nothing_twice(store):
-    pairs = [(clip_of([5, 1]), clip_of([0])), (clip_of([5, 1]), clip_of([1]))]
+    pairs = [(clip_of([5, 1]), clip_of([0])), (clip_of([5, 1]), clip_of([1], start=b"another!"))]
     first = store.ask(pairs, 640, "", None)
     assert len(set(first)) == 2
     assert store.ask(pairs, 640, "", None) == first
@@ -211,7 +211,7 @@ def test_a_damaged_clip_is_refused_in_a_sentence(store, damage):
 
 def test_files_that_are_none_are_refused(tmp_path):
     (tmp_path / "text").write_text("hello" * 1000)
-    with pytest.raises(LabelError, match="is not a label file"):
+    with pytest.raises(LabelError, match="cannot open the label file"):
         LabelStore.open(tmp_path / "text")
     with pytest.raises(LabelError, match="cannot open the label file"):
         LabelStore.open(tmp_path / "nothing")
@@ -390,7 +390,7 @@ def test_training_waits_for_a_person_and_goes_on_when_they_answer(tmp_path):
                 else:
                     time.sleep(0.01)
 
-    person = threading.Thread(target=answer)
+    person = threading.Thread(target=answer, daemon=True)
     person.start()
     with Run.create("pendulum", "rlhf", dataclasses.asdict(config), 3, root=tmp_path) as run, run.training():
         folders.append(run.folder)

@@ -37,7 +37,6 @@ from rlkit.viewing.episode import episode_gif
 LABELS = "labels.sqlite"  # in the run folder
 KEPT_CLIPS = 1024  # that questions are drawn from
 RECENT_CLIPS = 256  # of these: over which learned rewards get mean 0 and deviation 1
-FIRST_SHARE = 0.25  # of the labels, which the first session asks for (1, if there is no other)
 _POLL_SECONDS = 0.2  # between looks for answers while training waits
 _TELL_SECONDS = 2.0  # between what people are told about the training
 
@@ -53,6 +52,7 @@ class Config(ppo.Config):
     answers: str = ""  # a label file to begin with, such as that of another run; teacher=none: all there is
     clip_length: int = 25  # steps of a clip, unless the episode terminates in it
     num_sessions: int = 10  # in which questions are asked, the first before any learning
+    first_share: float = 0.25  # of the labels, which the first session asks for
     ask_share: float = 0.7  # of total_steps, in which the sessions are spread evenly
     selection: Literal["random", "disagreement"] = "disagreement"  # of pairs, among candidates drawn by chance
     candidates: int = 5  # selection=disagreement: pairs drawn for each that is asked
@@ -68,8 +68,9 @@ class Config(ppo.Config):
             self, "labels", "clip_length", "num_sessions", "candidates", "num_members", "reward_hidden_size",
             "reward_epochs",
         )  # fmt: skip
-        if not 0 < self.ask_share <= 1:
-            raise ValueError(f"ask_share={self.ask_share} must be above 0 and at most 1")
+        for name in ("first_share", "ask_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0 and at most 1")
         if self.teacher == "none" and not self.answers:
             raise ValueError("teacher=none needs answers=FILE: there is nothing else to learn from")
 
@@ -155,7 +156,9 @@ def sessions_due(config: Config, step: int) -> int:
 
 def asked_after(config: Config, num_sessions: int) -> int:
     """Return how many questions are asked in so many sessions."""
-    share = FIRST_SHARE + (1 - FIRST_SHARE) * (num_sessions - 1) / max(config.num_sessions - 1, 1)
+    if num_sessions >= config.num_sessions:
+        return config.labels
+    share = config.first_share + (1 - config.first_share) * (num_sessions - 1) / max(config.num_sessions - 1, 1)
     return math.ceil(config.labels * share) if num_sessions else 0
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rlkit.engine.state import without_padding
+
 if TYPE_CHECKING:
     from agents.rlhf.labels import About
 
@@ -52,7 +54,7 @@ class ClipRecorder:
         """Note the states [N] in which clips begin with the next action; to be called before each step."""
         fresh = self._filled == 0
         if fresh.any():
-            self._open["start"][fresh] = states[fresh].view(np.uint8).reshape(int(fresh.sum()), -1)
+            self._open["start"][fresh] = without_padding(states[fresh]).view(np.uint8).reshape(int(fresh.sum()), -1)
 
     def note(
         self, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, terminated: np.ndarray, truncated: np.ndarray

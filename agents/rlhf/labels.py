@@ -10,6 +10,7 @@ trusted.
 """
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,15 +105,16 @@ class LabelStore:
         """
         if Path(path).exists():
             raise LabelError(f"{path} is there already: open it, or choose another name")
-        connection = connect(path, create=True)
-        store = cls(path, connection, about)
+        new = Path(path).with_name(f".new-{Path(path).name}")  # so that nobody sees it half made
+        new.unlink(missing_ok=True)
         facts = asdict(about) | {"format": FORMAT, "wanted": wanted, "total_steps": total_steps}
-        with store._writing() as write:
+        with cls(new, connect(new, create=True), about) as store, store._writing() as write:
             for statement in SCHEMA.split(";"):
                 write(statement)
             for key, value in facts.items():
                 write("INSERT INTO about VALUES (?, ?)", (key, json.dumps(value)))
-        return store
+        os.replace(new, path)
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: str | Path) -> "LabelStore":

@@ -2,18 +2,24 @@
 
 from rlkit.cli import guard, train
 
-ABOUT = """\
-Teach an agent what you want by choosing between clips; `rlkit rlhf ENV …` is `rlkit train ENV --agent rlhf …`.
+HELP = """\
+usage: rlkit rlhf ENV [flags]
+       rlkit rlhf --resume RUN
+
+Teach an agent what you want by choosing between clips: `rlkit train ENV --agent rlhf` with all its flags.
 
   rlkit rlhf pendulum --teacher noisy --labels 200   a synthetic teacher answers
-  rlkit rlhf pendulum --teacher person               you do, while it trains: rlkit label RUN [--web]
-  rlkit rlhf pendulum --teacher none --answers FILE  a label file of another run does
+  rlkit rlhf pendulum --teacher person               you do, while it trains: rlkit label RUN, or with --web in a browser
+  rlkit rlhf pendulum --teacher none --answers FILE  a label file does, such as RUN/labels.sqlite of another run
+
+`rlkit rlhf ENV --help` shows the flags.
 """
 
 
 def main(args: list[str]) -> int:
     """Run the verb and return the exit code."""
     if args and args[0] in ("--help", "-h"):
-        print(ABOUT)
+        print(HELP, end="")
+        return 0
     is_begun = any(arg.startswith("--resume") for arg in args)  # then the run says which agent it is
     return guard(train.main, args if is_begun else [*args, "--agent", "rlhf"])

@@ -133,6 +133,14 @@ def states_equal(left: np.ndarray, right: np.ndarray) -> bool:
     )
 
 
+def without_padding(records: np.ndarray) -> np.ndarray:
+    """Return a copy whose padding bytes are 0, so that equal states are equal bytes."""
+    copy = np.zeros(records.shape, records.dtype)
+    for name in records.dtype.names or ():
+        copy[name] = records[name]
+    return copy
+
+
 def state_keys(states: np.ndarray) -> list[bytes]:
     """Return a digest of each state but its generator: for planners, whose own dice may depend on nothing else."""
     fields = [np.ascontiguousarray(states[name]) for name in states.dtype.names or () if name != "rng"]

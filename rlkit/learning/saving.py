@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rlkit.engine.batch import BatchEnv, Snapshot
+from rlkit.engine.state import without_padding
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,17 +60,9 @@ def env_tensors(env: Any) -> dict[str, np.ndarray]:
         return {}
     snapshot = env.snapshot()
     return {
-        name: _without_padding(records).view(np.uint8)
+        name: without_padding(records).view(np.uint8)
         for name, records in (("states", snapshot.states), ("episodes", snapshot.episodes))
     }
-
-
-def _without_padding(records: np.ndarray) -> np.ndarray:
-    """Return a copy whose padding bytes are 0, so that equal states give equal checkpoints."""
-    copy = np.zeros(records.shape, records.dtype)
-    for name in records.dtype.names or ():
-        copy[name] = records[name]
-    return copy
 
 
 def restore_env(env: Any, tensors: Mapping[str, np.ndarray], seed: int) -> tuple[Any, dict[str, Any]]:
