@@ -19,7 +19,7 @@ ENVIRONMENTS = {
     "rlkit/Quadrotor2D-v0": "envs.robotics.quadrotor_2d",
     "rlkit/Reach2Link-v0": "envs.robotics.reach_2link",
     "rlkit/Reach2LinkMujoco-v0": "envs.robotics.reach_2link_mujoco",
-    "rlkit/NavLidar-v0": "envs.robotics.nav_lidar",
+    "rlkit/NavLidar-v1": "envs.robotics.nav_lidar",
     "rlkit/PlanarWalker-v0": "envs.robotics.planar_walker",
     "rlkit/ArmReach-v0": "envs.robotics.arm_reach",
     "rlkit/ArmPush-v0": "envs.robotics.arm_push",

@@ -127,9 +127,10 @@ def test_rays_and_goal_are_seen_from_the_robot():
     obs, *_ = env.step(STOP)
     np.testing.assert_allclose(obs[[0, 8, 16, 24]], [2 / 5, 1 / 5, 1, 1], atol=1e-6)
     np.testing.assert_allclose(obs[32:35], [0.3, -1, 0], atol=1e-6)
+    np.testing.assert_allclose(obs[37:][[0, 8, 16, 24]], [0.2 / 2, 0.2 / 1, 0.2 / 5, 0.2 / 5], atol=1e-6)
     obs, *_ = env.step(np.array([1.0, 0.5], np.float32))
     left = math.exp(-0.5)
-    np.testing.assert_allclose(obs[35:], [1 - left, 0.5 * (1 - left)], rtol=1e-6)
+    np.testing.assert_allclose(obs[35:37], [1 - left, 0.5 * (1 - left)], rtol=1e-6)
 
 
 # --- worlds and paths -------------------------------------------------------------------------------------------------

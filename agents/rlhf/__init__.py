@@ -52,7 +52,7 @@ class Config(ppo.Config):
     answers: str = ""  # a label file to begin with, such as that of another run; teacher=none: all there is
     clip_length: int = 25  # steps of a clip, unless the episode terminates in it
     num_sessions: int = 10  # in which questions are asked, the first before any learning
-    first_share: float = 0.25  # of the labels, which the first session asks for
+    first_share: float = 0.5  # of the labels, which the first session asks for
     ask_share: float = 0.7  # of total_steps, in which the sessions are spread evenly
     selection: Literal["random", "disagreement"] = "disagreement"  # of pairs, among candidates drawn by chance
     candidates: int = 5  # selection=disagreement: pairs drawn for each that is asked

@@ -89,7 +89,7 @@ def choose(ranges, goal_x, goal_y, speed, turn_rate, robot, weights, ray_cos, ra
 
 @jit
 def choose_all(obs, robot, weights, scale, ray_cos, ray_sin, ranges, actions):
-    """Write the action of each observation [B, 37] into `actions` [B, 2]; `ranges` [rays] is room to work in."""
+    """Write the action of each observation [B, 69] into `actions` [B, 2]; `ranges` [rays] is room to work in."""
     num_rays = len(ray_cos)
     for i in range(len(obs)):
         for k in range(num_rays):

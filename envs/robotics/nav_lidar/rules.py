@@ -174,6 +174,9 @@ def observe(state, params, obs):
     obs[NUM_RAYS + 2] = (cos * dx + sin * dy) * per_distance
     obs[NUM_RAYS + 3] = float(state.speed) / float(params.max_speed)
     obs[NUM_RAYS + 4] = float(state.turn_rate) / float(params.max_turn)
+    radius = float(params.robot_radius)
+    for k in range(NUM_RAYS):
+        obs[NUM_RAYS + 5 + k] = min(radius / max(float(state.lidar[k]), 1e-9), 1.0)
 
 
 @jit

@@ -6,15 +6,16 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=18_000_000,
+        total_steps=10_000_000,
         num_envs=512,
         num_steps=64,
         num_epochs=3,
         minibatch_size=4096,
         gamma=0.99,
-        gae_lambda=0.95,
+        gae_lambda=0.9,
         learning_rate=1e-3,
         initial_log_std=-0.5,
+        normalize_obs=True,
         normalize_returns=True,
         normalize_values=True,
         hidden_sizes=(128, 128),
