@@ -75,10 +75,14 @@ class Config(ppo.Config):
             raise ValueError("teacher=none needs answers=FILE: there is nothing else to learn from")
 
 
-def recipe(environment: Any) -> Config:
-    """Return the recipe of an environment that has none for preferences: its PPO's, with defaults for the rest."""
-    base = environment.recipes.get("ppo") or ppo.Config()
-    return Config(**vars(base))
+def recipe(base: ppo.Config, **changes: Any) -> Config:
+    """Return a recipe of PPO as one that learns its reward, with `changes`."""
+    return Config(**{**vars(base), **changes})
+
+
+def default_recipe(environment: Any) -> Config:
+    """Return the recipe of an environment that has none for choices between clips: its PPO's."""
+    return recipe(environment.recipes.get("ppo") or ppo.Config())
 
 
 class Learner:

@@ -9,7 +9,7 @@ usage: rlkit rlhf ENV [flags]
 Teach an agent what you want by choosing between clips: `rlkit train ENV --agent rlhf` with all its flags.
 
   rlkit rlhf pendulum --teacher noisy --labels 200   a synthetic teacher answers
-  rlkit rlhf pendulum --teacher person               you do, while it trains: rlkit label RUN, or with --web in a browser
+  rlkit rlhf pendulum --teacher person               you do, while it trains: rlkit label RUN [--web]
   rlkit rlhf pendulum --teacher none --answers FILE  a label file does, such as RUN/labels.sqlite of another run
 
 `rlkit rlhf ENV --help` shows the flags.

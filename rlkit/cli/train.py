@@ -90,7 +90,7 @@ def _recipe(name: str, agent_name: str | None) -> tuple[Any, str, Any, Any]:
     recipes = environment.recipes
     agent_name = agent_name or next(iter(recipes), "ppo")
     agent = find_agent(agent_name)
-    own = agent.recipe(environment) if hasattr(agent, "recipe") else agent.Config()
+    own = agent.default_recipe(environment) if hasattr(agent, "default_recipe") else agent.Config()
     return environment, agent_name, agent, recipes.get(agent_name) or own
 
 
