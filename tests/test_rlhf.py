@@ -135,6 +135,15 @@ def test_the_equal_teacher_calls_equal_what_differs_by_little():
     assert choose("equal", pairs, seen) == ["equal", "right"]
 
 
+def test_the_teacher_of_spinning_takes_the_clip_that_turned_further_counter_clockwise():
+    def turning(speed):
+        angles = 3.0 + speed * np.arange(30)  # through ±π, where angles jump
+        return clip_of(np.zeros(30), obs=np.stack([np.cos(angles), np.sin(angles), angles * 0], axis=1))
+
+    assert abs(teachers.turned(turning(0.4).obs) - 29 * 0.4) < 1e-5
+    assert choose("spin", [(turning(0.4), turning(0.3)), (turning(-0.4), turning(-0.3))]) == ["left", "right"]
+
+
 # --- the label store --------------------------------------------------------------------------------------------
 
 

@@ -283,7 +283,7 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
         ValueError: the environment is a game of two, or not one of ours.
         LabelError: the label file cannot be read or does not fit.
     """
-    _check(environment)
+    _check(environment, config)
     torch.set_num_threads(config.torch_threads)
     learner = Learner(environment, config, run.seed, run.folder / LABELS)
     if checkpoint is not None:
@@ -339,7 +339,9 @@ def _policy(learner: Learner) -> NetworkPolicy:
     return learner.ppo.policy_of(learner.ppo.network, learner.ppo.moments.get("obs"), learner.ppo.value_scale)
 
 
-def _check(environment: Any) -> None:
+def _check(environment: Any, config: Config) -> None:
+    if teachers.BEHAVIOURS.get(config.teacher, environment.name) != environment.name:
+        raise ValueError(f"teacher={config.teacher} is one for {teachers.BEHAVIOURS[config.teacher]} alone")
     if not hasattr(environment, "rules"):
         raise ValueError(f"{environment.name}: clips need states, which environments that are not rlkit's do not give")
     if environment.num_players == 2:
