@@ -41,13 +41,14 @@ _POLL_SECONDS = 0.2  # between looks for answers while training waits
 _TELL_SECONDS = 2.0  # between what people are told about the training
 
 
+Teacher = Literal["oracle", "mistake", "noisy", "myopic", "skip", "equal", "spin", "person", "none"]
+
+
 @dataclass(frozen=True)
 class Config(ppo.Config):
     """A recipe: PPO's, and how its reward is learned."""
 
-    teacher: Literal["oracle", "mistake", "noisy", "myopic", "skip", "equal", "person", "none"] = (
-        "oracle"  # who answers
-    )
+    teacher: Teacher = "oracle"  # who answers
     labels: int = 200  # answers to learn from in all
     answers: str = ""  # a label file to begin with, such as that of another run; teacher=none: all there is
     clip_length: int = 25  # steps of a clip, unless the episode terminates in it

@@ -36,10 +36,11 @@ def choose(
     """Return a teacher's answers to pairs of clips.
 
     Args:
-        teacher: one of `TEACHERS` or `BEHAVIOURS`. oracle: the higher return; equal ones are "equal". mistake: the oracle, but the
-            other way round with chance 0.1. noisy: draws by the Bradley–Terry chances of the returns. myopic: the
-            oracle for returns in which late steps count more. skip: skips a pair in which neither clip is worth much.
-            equal: calls equal what differs by little. spin: the pendulum that turned further counter-clockwise.
+        teacher: one of `TEACHERS` or `BEHAVIOURS`. oracle: the higher return; equal ones are "equal". mistake: the
+            oracle, but the other way round with chance 0.1. noisy: draws by the Bradley–Terry chances of the returns.
+            myopic: the oracle for returns in which late steps count more. skip: skips a pair in which neither clip is
+            worth much. equal: calls equal what differs by little. spin: the pendulum that turned further
+            counter-clockwise.
         pairs: the questions.
         seen: clips that say what returns there are.
         rng: what `mistake` and `noisy` draw from.
