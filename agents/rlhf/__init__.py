@@ -340,8 +340,10 @@ def _check(environment: Any) -> None:
 
 
 def load(run: Any, environment: Any, params: np.record | None = None) -> NetworkPolicy:
-    """Return the policy of the newest checkpoint of `run`; see `agents.ppo.load`."""
-    return ppo.load(run, environment, params, kind=Config)
+    """Return the policy of the newest checkpoint of `run`, with its learned reward; see `agents.ppo.load`."""
+    policy = ppo.load(run, environment, params, kind=Config)
+    policy.learned_reward = load_reward(run, environment).rewards
+    return policy
 
 
 def load_reward(run: Any, environment: Any) -> RewardModel:
