@@ -99,7 +99,7 @@ class Learner:
         self.model = RewardModel(about.obs_size, action_space, config.num_members, config.reward_hidden_size, seed)
         self.num_sessions = 0  # in which questions were asked
         self.fit_step = -1  # of the last fit
-        self.alarmed = 0  # the session after which the last alarm was told
+        self.alarmed = -1  # the session of questions in which an alarm was told last
         self.session_clips: list[Clip] = []  # of the last session
         self.agreement = math.nan, 0  # of the labels that came in last with the model before, and how many they were
 

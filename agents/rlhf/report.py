@@ -22,6 +22,7 @@ PICTURE = "rlhf.png"  # in the run folder
 MAX_STEPS = 2000  # of the episode
 _SIZE = (15.0, 8.4)  # inches
 _DPI = 100
+_LABELS = "labels learned from"
 _BLUE, _GREEN, _ORANGE, _RED, _GRAY = "#2f6fde", "#2a9d62", "#e08a1e", "#d43d40", "#8a93a6"
 
 Rows = Sequence[Mapping[str, float]]
@@ -38,7 +39,7 @@ def warn(run: Any, step: int, figures: Mapping[str, float], session: int, alarme
         step: of the training.
         figures: for the log.
         session: number of the session of questions that this is.
-        alarmed: number of that in which there was an alarm before; 0: none.
+        alarmed: number of that in which an alarm was told before; below 0: none.
 
     Returns:
         The number of the session in which the last alarm was told.
@@ -179,14 +180,18 @@ def _draw_returns(axes: Any, rows: Rows, environment: Any) -> None:
     """Draw the true return against labels: the last evaluation of each number of them, earlier ones pale."""
     name = "eval/episode_return" if any("eval/episode_return" in row for row in rows) else "rollout/episode_return"
     kind = "mean of greedy episodes" if name.startswith("eval/") else "mean while learning"
-    _prepare(axes, "True return", "labels", f"return (reward), {kind}")
+    _prepare(axes, "True return", _LABELS, f"return (reward), {kind}")
     labels, returns = _curve(rows, name)
     if not len(returns) or np.ptp(returns) == 0:
         _say_empty(axes, "always the same" if len(returns) else "no evaluation yet")
         return
     is_last = np.append(labels[1:] != labels[:-1], True)
-    axes.plot(labels[~is_last], returns[~is_last], "o", color=_BLUE, alpha=0.25, markersize=4)
-    axes.plot(labels[is_last], returns[is_last], "o-", color=_BLUE, markersize=5, label="learned policy")
+    axes.plot(
+        labels[is_last], returns[is_last], "o-", color=_BLUE, markersize=5, label="policy, last with so many labels"
+    )
+    if not is_last.all():
+        pale = {"color": _BLUE, "alpha": 0.3, "markersize": 4, "label": "the same, earlier"}
+        axes.plot(labels[~is_last], returns[~is_last], "o", **pale)
     if known := anchors(rows):
         policies = environment.yardstick.policies if environment.yardstick else {}
         axes.axhline(known[1], color=_GREEN, linestyle="--", label=f"reference: {next(iter(policies), 'yardstick')}")
@@ -195,7 +200,7 @@ def _draw_returns(axes: Any, rows: Rows, environment: Any) -> None:
 
 
 def _draw_agreement(axes: Any, rows: Rows) -> None:
-    _prepare(axes, "Agreement with labels", "labels", "share of labels agreed with (%)")
+    _prepare(axes, "Agreement with labels", _LABELS, "share of labels agreed with (%)")
     axes.set_ylim(-3, 103)
     axes.axhline(50, color=_GRAY, linestyle="--", label="chance")
     held, new = _curve(rows, "rlhf/held_out_accuracy"), _curve(rows, "rlhf/agreement")
@@ -224,9 +229,9 @@ def _draw_calibration(axes: Any, rows: Rows) -> None:
     if last is None:
         _say_empty(axes, "no fit yet")
         return
-    bins = [k for k in range(10) if f"rlhf/calibration/{k}/chance" in last]
+    bins = [k for k in range(10) if f"rlhf/calibration/{k}/count" in last]
     chances, shares, counts = (
-        np.array([last.get(f"rlhf/calibration/{k}/{name}", 1.0) for k in bins]) for name in ("chance", "share", "count")
+        np.array([last[f"rlhf/calibration/{k}/{name}"] for k in bins]) for name in ("chance", "share", "count")
     )
     sizes = 30 + 500 * counts / counts.sum()
     axes.scatter(100 * chances, 100 * shares, sizes, color=_BLUE, alpha=0.7, label="held-out labels (how many)")
@@ -239,7 +244,7 @@ def _draw_calibration(axes: Any, rows: Rows) -> None:
 
 
 def _draw_disagreement(axes: Any, rows: Rows) -> None:
-    _prepare(axes, "Disagreement of the ensemble", "labels", "deviation between members\n(deviations of the reward)")
+    _prepare(axes, "Disagreement of the ensemble", _LABELS, "deviation between members\n(deviations of the reward)")
     labels, values = _curve(rows, "rlhf/disagreement")
     axes.plot(labels, values, "o-", color=_BLUE, markersize=5)
     axes.set_ylim(bottom=0)
@@ -263,7 +268,8 @@ def _draw_episode(axes: Any, rewards: np.ndarray) -> None:
         title += f" (the true one is always {rewards[0, 1]:g})"
     axes.plot(steps, learned, color=_BLUE, linewidth=1.5, label="learned")
     _prepare(axes, title, "step of the episode", "reward, standardised\n(deviations from its mean)")
-    _add_legend(axes)
+    axes.margins(y=0.15)
+    axes.legend(loc="upper right", ncols=2, fontsize=9, framealpha=0.8, edgecolor="none")
 
 
 # --- parts of panels --------------------------------------------------------------------------------------------
