@@ -12,58 +12,40 @@ trusted.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.rlhf.clips import Clip
-from rlkit.files import RunError
+from agents.rlhf.label_file import FORMAT, SCHEMA, About, LabelError, about_of, connect
 
-FORMAT = 1
 LEFT, RIGHT, EQUAL, SKIP, UNDO = "left", "right", "equal", "skip", "undo"
 TARGETS = {LEFT: 1.0, RIGHT: 0.0, EQUAL: 0.5}  # of the chance that the left clip is the better one
 LEASE_SECONDS = 120.0  # for which a question that one person looks at is not shown to another
 MAX_NAME = 60  # characters of who answers
 _MAX_LENGTH = 100_000  # steps of a clip
-_WAIT_SECONDS = 30.0  # for another process that writes
 
-_SCHEMA = """
-CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE clips (
-    id INTEGER PRIMARY KEY, step INTEGER NOT NULL, length INTEGER NOT NULL,
-    start BLOB NOT NULL, obs BLOB NOT NULL, actions BLOB NOT NULL, rewards BLOB NOT NULL);
-CREATE TABLE questions (
-    id INTEGER PRIMARY KEY, first INTEGER NOT NULL REFERENCES clips, second INTEGER NOT NULL REFERENCES clips,
-    step INTEGER NOT NULL, model TEXT NOT NULL, chance REAL);
-CREATE TABLE answers (
-    id INTEGER PRIMARY KEY, question INTEGER NOT NULL REFERENCES questions, choice TEXT NOT NULL,
-    who TEXT NOT NULL, at REAL NOT NULL, model TEXT NOT NULL, chance REAL, step INTEGER);
-CREATE INDEX answers_of ON answers (question, id);
-CREATE TABLE leases (question INTEGER PRIMARY KEY REFERENCES questions, who TEXT NOT NULL, until REAL NOT NULL);
-"""
 _LAST = "SELECT max(id) FROM answers GROUP BY question"  # the answer that holds, of each question
 _OPEN = f"id NOT IN (SELECT question FROM answers WHERE id IN ({_LAST}) AND choice != 'undo')"
+_LAST_OF = (
+    f"SELECT question FROM answers WHERE id IN ({_LAST}) AND who = ? AND choice != 'undo' ORDER BY id DESC LIMIT 1"
+)
+_NEXT = (
+    f"SELECT id, first, second, step, model, chance FROM questions LEFT JOIN leases ON question = id AND until > :now"
+    f" WHERE {_OPEN} AND coalesce(who, :who) = :who AND id IS NOT :but ORDER BY who IS NULL, id LIMIT 1"
+)
 
 
-class LabelError(RunError):
-    """A label file that is none, or that does not fit, or an answer that cannot be taken."""
+class UnknownError(LabelError):
+    """A question or a clip that the file does not have."""
 
 
-@dataclass(frozen=True)
-class About:
-    """What the clips of a file are clips of."""
-
-    environment: str
-    level: str
-    params: dict[str, float]
-    state_size: int  # bytes
-    obs_size: int  # numbers
-    action_shape: tuple[int, ...]  # (): whole numbers; else of float32
-    clip_length: int  # steps at most
+class TakenError(LabelError):
+    """A question that has been answered otherwise."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +104,11 @@ class LabelStore:
         """
         if Path(path).exists():
             raise LabelError(f"{path} is there already: open it, or choose another name")
-        connection = _connect(path, create=True)
+        connection = connect(path, create=True)
         store = cls(path, connection, about)
         facts = asdict(about) | {"format": FORMAT, "wanted": wanted, "total_steps": total_steps}
         with store._writing() as write:
-            for statement in _SCHEMA.split(";"):
+            for statement in SCHEMA.split(";"):
                 write(statement)
             for key, value in facts.items():
                 write("INSERT INTO about VALUES (?, ?)", (key, json.dumps(value)))
@@ -139,10 +121,10 @@ class LabelStore:
         Raises:
             LabelError: it is missing, or no label file of this format.
         """
-        connection = _connect(path, create=False)
+        connection = connect(path, create=False)
         try:
             facts = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM about")}
-            about = _about_of(facts)
+            about = about_of(facts)
         except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
             connection.close()
             raise LabelError(f"{path} is not a label file of this rlkit: {error}") from None
@@ -185,7 +167,7 @@ class LabelStore:
         except sqlite3.Error as error:
             raise LabelError(f"cannot write {self.path}: {error}") from None
 
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple]:
+    def _rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
@@ -249,11 +231,12 @@ class LabelStore:
         """Return a clip.
 
         Raises:
-            LabelError: there is none of that number, or it is damaged.
+            UnknownError: there is none of that number.
+            LabelError: it is damaged.
         """
         rows = self._rows("SELECT length, start, obs, actions, rewards FROM clips WHERE id = ?", (number,))
         if not rows:
-            raise LabelError(f"{self.path} has no clip {number}")
+            raise UnknownError(f"{self.path} has no clip {number}")
         about = self.about
         length, start, *blobs = rows[0]
         if type(length) is not int or not 1 <= length <= min(about.clip_length, _MAX_LENGTH):
@@ -269,6 +252,10 @@ class LabelStore:
         if type(start) is not bytes or len(start) != about.state_size:
             raise LabelError(f"clip {number} of {self.path} is damaged: its state has not {about.state_size} bytes")
         return Clip(start, *parts)
+
+    def is_asked(self, number: int) -> bool:
+        """Return whether a question shows the clip of that number."""
+        return bool(self._rows("SELECT 1 FROM questions WHERE ? IN (first, second) LIMIT 1", (number,)))
 
     def check_fits(self, about: About) -> None:
         """Raise LabelError if the file's clips are not of what a training is about; levels and params may differ."""
@@ -288,28 +275,32 @@ class LabelStore:
     # --- the labeller's side ------------------------------------------------------------------------------------
 
     def next_question(self, who: str) -> Question | None:
-        """Return the oldest open question that nobody else looks at, and lease it to `who`; None: there is none."""
+        """Return the question that `who` looks at, or else the oldest open one that nobody else looks at, and lease it
+        to `who`; None: there is none.
+        """
         now = time.time()
         with self._writing() as write:
-            rows = write(
-                f"SELECT id, first, second, step, model, chance FROM questions WHERE {_OPEN} AND id NOT IN"
-                " (SELECT question FROM leases WHERE who != ? AND until > ?) ORDER BY id LIMIT 1", (who, now),
-            ).fetchall()  # fmt: skip
+            rows = write(_NEXT, {"who": who, "now": now, "but": None}).fetchall()
             if not rows:
                 return None
             write("DELETE FROM leases WHERE who = ? OR until <= ?", (who, now))
             write("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (rows[0][0], who, now + LEASE_SECONDS))
         return Question(*rows[0])
 
+    def question_after(self, number: int, who: str) -> Question | None:
+        """Return what `who` would be asked once `number` is answered, to be prepared; it is not leased yet."""
+        rows = self._rows(_NEXT, {"who": who, "now": time.time(), "but": number})
+        return Question(*rows[0]) if rows else None
+
     def question(self, number: int) -> Question:
         """Return a question.
 
         Raises:
-            LabelError: there is none of that number.
+            UnknownError: there is none of that number.
         """
         rows = self._rows("SELECT id, first, second, step, model, chance FROM questions WHERE id = ?", (number,))
         if not rows:
-            raise LabelError(f"{self.path} has no question {number}")
+            raise UnknownError(f"{self.path} has no question {number}")
         return Question(*rows[0])
 
     def answer(self, choices: dict[int, str], who: str) -> None:
@@ -318,9 +309,11 @@ class LabelStore:
         Given again by the same person, as by a page that did not hear that it was kept, an answer is not kept twice.
 
         Raises:
-            LabelError: a question that is none, or has been answered otherwise; a choice or name that cannot be.
+            UnknownError: a question that is none.
+            TakenError: it has been answered otherwise.
+            LabelError: a choice or name that cannot be.
         """
-        _check_name(who)
+        check_name(who)
         with self._writing() as write:
             for number, choice in choices.items():
                 if choice not in (*TARGETS, SKIP):
@@ -331,20 +324,28 @@ class LabelStore:
                 if last == (choice, who):
                     continue
                 if last is not None and last[0] != UNDO:
-                    raise LabelError(f"question {number} has been answered by {last[1]} already: take the next one")
+                    raise TakenError(f"question {number} has been answered by {last[1]} already: take the next one")
                 write(
                     "INSERT INTO answers (question, choice, who, at, model, chance) VALUES (?, ?, ?, ?, ?, ?)",
                     (number, choice, who, time.time(), asked.model, asked.chance),
                 )
                 write("DELETE FROM leases WHERE question = ?", (number,))
 
-    def undo(self, who: str) -> Question | None:
-        """Take back the last answer of `who` that holds, and lease its question to them; None: there is none."""
-        _check_name(who)
+    def last_answered(self, who: str) -> int | None:
+        """Return the question of the last answer of `who` that holds: what `undo` would take back."""
+        rows = self._rows(_LAST_OF, (who,))
+        return rows[0][0] if rows else None
+
+    def undo(self, who: str, question: int | None = None) -> Question | None:
+        """Take back the last answer of `who` that holds, and lease its question to them; None: there is none.
+
+        With `question` nothing is done where that answer is another question's: so a page that did not hear that it
+        was taken back may ask again.
+        """
+        check_name(who)
         with self._writing() as write:
-            query = f"SELECT question FROM answers WHERE id IN ({_LAST}) AND who = ? AND choice != 'undo'"
-            row = write(f"{query} ORDER BY id DESC LIMIT 1", (who,)).fetchone()
-            if row is None:
+            row = write(_LAST_OF, (who,)).fetchone()
+            if row is None or question not in (None, row[0]):
                 return None
             now = time.time()
             write(
@@ -378,34 +379,7 @@ class LabelStore:
         )
 
 
-def _connect(path: str | Path, create: bool) -> sqlite3.Connection:
-    mode = "rwc" if create else "rw"
-    try:
-        uri = Path(path).absolute().as_uri() + f"?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-    except sqlite3.Error as error:
-        raise LabelError(f"cannot open the label file {path}: {error}") from None
-
-
-def _about_of(facts: dict[str, Any]) -> About:
-    if facts["format"] != FORMAT:
-        raise ValueError(f"it has format {facts['format']!r}, and this rlkit reads {FORMAT}")
-    about = {field.name: facts[field.name] for field in fields(About)}
-    about["action_shape"] = tuple(about["action_shape"])
-    numbers = (about["state_size"], about["obs_size"], about["clip_length"], *about["action_shape"])
-    if not all(type(number) is int and 0 < number < 1 << 24 for number in numbers):
-        raise ValueError("its sizes are none")
-    if not isinstance(about["environment"], str) or not isinstance(about["level"], str):
-        raise ValueError("it does not name an environment and a level")
-    if not isinstance(about["params"], dict):
-        raise ValueError("its params are none")
-    return About(**about)
-
-
-def _check_name(who: str) -> None:
+def check_name(who: str) -> None:
+    """Raise LabelError unless `who` is a name that an answer can have."""
     if not (isinstance(who, str) and 0 < len(who) <= MAX_NAME and who.isprintable()):
         raise LabelError(f"who answers has a name of 1 to {MAX_NAME} printable characters, not {who!r:.80}")

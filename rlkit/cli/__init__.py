@@ -11,9 +11,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 VERBS = {
     "train": "train an agent on an environment, or go on with a run",
+    "rlhf": "train an agent by choices between clips: yours, a synthetic teacher's or a label file's",
     "watch": "watch a run, a classical controller or random play, or record it",
     "play": "play an environment yourself, against a run, a solver or random play",
     "evaluate": "measure a run beside random play and the yardstick, with 95 % intervals",
+    "label": "choose between clips, in a window or a browser, for a run that learns from preferences",
     "transfer": "measure a run under params that it was not trained on: nominal, held-out, outside, hidden",
     "arena": "let players meet in a round robin and rate them in Elo, with 95 % intervals",
     "gtp": "let other programs play a run, a solver or a search over the Go Text Protocol",

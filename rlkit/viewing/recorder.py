@@ -112,8 +112,10 @@ class Recorder:
             raise RecordError(f"the recording {str(self.path)!r} failed: {error.strerror or error}") from None
 
 
-def gif_bytes(frames: Iterable[np.ndarray], fps: float = 20.0) -> bytes:
+def gif_bytes(frames: Iterable[np.ndarray], fps: float = 20.0, hold: float = 0.0) -> bytes:
     """Return an endlessly looping GIF of `frames`, each uint8 [H, W, 3] of one shape.
+
+    The last frame stays for `hold` more seconds.
 
     Raises:
         ValueError: there are no frames.
@@ -124,7 +126,7 @@ def gif_bytes(frames: Iterable[np.ndarray], fps: float = 20.0) -> bytes:
         gif.add(np.ascontiguousarray(frame))
     if gif.count == 0:
         raise ValueError("a GIF needs at least one frame")
-    gif.finish()
+    gif.finish(hold)
     return file.getvalue()
 
 
@@ -239,9 +241,9 @@ class _Gif:
                 self._write(now)
             self.waiting = image
 
-    def finish(self) -> None:
-        """Write the last frame and GIF's trailer."""
-        self._write(max(round(100 * self.count / self.fps), self.since + 2))
+    def finish(self, hold: float = 0.0) -> None:
+        """Write the last frame, which stays for `hold` more seconds, and GIF's trailer."""
+        self._write(max(round(100 * (self.count / self.fps + hold)), self.since + 2))
         self.file.write(b";")
         self.file.flush()
 
