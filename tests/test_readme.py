@@ -11,7 +11,7 @@ from PIL import Image
 
 import agents
 import rlkit
-from agents import alphazero, dqn, mpc, ppo
+from agents import alphazero, dqn, mpc, ppo, rlhf
 from rlkit.checking import CHECKS, check_environment
 from rlkit.cli import VERBS, main
 from rlkit.cli.settings import parse_settings
@@ -235,6 +235,9 @@ def test_every_logged_metric_is_explained_and_no_other(tmp_path, monkeypatch):
     config = dqn.Config(total_steps=512, learning_starts=64, hidden_sizes=(8,), eval_interval=256, eval_episodes=4)
     with Run.create("tic_tac_toe", "dqn", {}, 0, root=tmp_path) as run, run.training():
         dqn.train(find_environment("tic_tac_toe"), config, run)
+    config = rlhf.Config(**TINY | {"num_envs": 16, "total_steps": 2048}, labels=16, clip_length=4, num_sessions=4)
+    with Run.create("pendulum", "rlhf", {}, 0, root=tmp_path) as run, run.training():
+        rlhf.train(find_environment("pendulum"), config, run)
     assert walk.metrics == ("detour",)
-    logged = {name.replace("/detour", "/METRIC") for name in logged}
+    logged = {re.sub(r"/\d/", "/K/", name.replace("/detour", "/METRIC")) for name in logged}
     assert sorted(table_names("What every metric means")) == sorted(logged)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from agents import ppo
-from agents.rlhf import teachers
+from agents.rlhf import report, teachers
 from agents.rlhf.clips import Clip, ClipRecorder
 from agents.rlhf.labels import About, Label, LabelStore
 from agents.rlhf.reward_model import Fit, RewardModel
@@ -105,6 +105,7 @@ class Learner:
         self.model = RewardModel(about.obs_size, action_space, config.num_members, config.reward_hidden_size, seed)
         self.num_sessions = 0  # in which questions were asked
         self.fit_step = -1  # of the last fit
+        self.alarmed = -1  # the session of questions in which an alarm was told last
         self.session_clips: list[Clip] = []  # of the last session
         self.agreement = math.nan, 0  # of the labels that came in last with the model before, and how many they were
 
@@ -266,7 +267,9 @@ def _fit_figures(learner: Learner, fit: Fit) -> dict[str, float]:
         "rlhf/disagreement": float(members.std(axis=0).mean()),
     }
     for k, (chance, share) in enumerate(fit.calibration):
-        figures |= {f"rlhf/calibration/{k}/chance": float(chance), f"rlhf/calibration/{k}/share": float(share)}
+        if fit.counts[k]:
+            parts = {"chance": chance, "share": share, "count": fit.counts[k]}
+            figures |= {f"rlhf/calibration/{k}/{name}": float(part) for name, part in parts.items()}
     if rewards.std() > 0:
         figures["rlhf/correlation"] = float(np.corrcoef(members.mean(axis=0), rewards)[0, 1])
     return {name: value for name, value in figures.items() if math.isfinite(value)}
@@ -295,6 +298,7 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
     while learner.step < config.total_steps and not run.stop_requested:
         start = time.perf_counter()
         figures = teach(learner, run)
+        learner.alarmed = report.warn(run, learner.step, figures, learner.num_sessions, learner.alarmed)
         if run.stop_requested:
             break
         taught = time.perf_counter()
@@ -324,6 +328,7 @@ def train(environment: Any, config: Config, run: Any, checkpoint: Any = None) ->
     learner.store.tell(step=learner.step, is_over=learner.step >= config.total_steps)
     learner.store.close()
     learner.env.close()
+    report.add(run, learner.step, environment, _policy(learner), learner.model)
     return _policy(learner)
 
 
@@ -350,8 +355,10 @@ def _check(environment: Any, config: Config) -> None:
 
 
 def load(run: Any, environment: Any, params: np.record | None = None) -> NetworkPolicy:
-    """Return the policy of the newest checkpoint of `run`; see `agents.ppo.load`."""
-    return ppo.load(run, environment, params, kind=Config)
+    """Return the policy of the newest checkpoint of `run`, with its learned reward; see `agents.ppo.load`."""
+    policy = ppo.load(run, environment, params, kind=Config)
+    policy.learned_reward = load_reward(run, environment).rewards
+    return policy
 
 
 def load_reward(run: Any, environment: Any) -> RewardModel:

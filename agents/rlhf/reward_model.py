@@ -35,6 +35,7 @@ class Fit:
     calibration: (
         np.ndarray
     )  # [10, 2] of such chances from 0 to 1: (mean chance, share of left), NaN where there is none
+    counts: np.ndarray  # [10] labels in each of these
     calibration_error: float  # mean |chance − share| over the labels (expected calibration error)
 
 
@@ -175,8 +176,7 @@ class RewardModel(nn.Module):
                 losses.append(float(loss.detach()))
         self.num_fits += 1
         self._normalize(experience, shift=all(clip.length == inputs.shape[2] for pair in pairs for clip in pair))
-        accuracy, bins, error = self._held_out(inputs, present, wanted)
-        return Fit(float(np.mean(losses)), accuracy, bins, error)
+        return Fit(float(np.mean(losses)), *self._held_out(inputs, present, wanted))
 
     def _begin(self, inputs: Tensor, generator: torch.Generator) -> None:
         """Take new weights, and the scale of the inputs [B, …]."""
@@ -207,23 +207,24 @@ class RewardModel(nn.Module):
         self.reward_deviation.copy_(raw.std(dim=1).clamp_min(1e-8))
 
     @torch.no_grad()
-    def _held_out(self, inputs: Tensor, present: Tensor, wanted: Tensor) -> tuple[float, np.ndarray, float]:
-        """Return (accuracy, calibration bins [10, 2], calibration error) of members on what they did not learn from."""
+    def _held_out(self, inputs: Tensor, present: Tensor, wanted: Tensor) -> tuple[float, np.ndarray, np.ndarray, float]:
+        """Return what `Fit` says of the members on labels that they did not learn from."""
         differences = self._differences(inputs.expand(self.num_members, *inputs.shape), present)
         numbers = torch.arange(len(wanted))
         chances = torch.sigmoid(differences[numbers % self.num_members, numbers]).numpy()
         is_left, is_clear = wanted.numpy() == 1, wanted.numpy() != 0.5
-        bins = np.full((10, 2), np.nan)
+        bins, counts = np.full((10, 2), np.nan), np.zeros(10)
         if not is_clear.any():
-            return math.nan, bins, math.nan
+            return math.nan, bins, counts, math.nan
         error = 0.0
         chances, is_left = chances[is_clear], is_left[is_clear]
         for k in range(10):
             inside = (chances * 10).astype(int).clip(0, 9) == k
+            counts[k] = inside.sum()
             if inside.any():
                 bins[k] = chances[inside].mean(), is_left[inside].mean()
                 error += float(inside.mean() * abs(bins[k, 0] - bins[k, 1]))
-        return float(((chances > 0.5) == is_left).mean()), bins, error
+        return float(((chances > 0.5) == is_left).mean()), bins, counts, error
 
     def restore(self, weights: Mapping[str, Any], num_fits: int) -> None:
         """Take back a `state_dict` and how many fits it had."""

@@ -267,6 +267,7 @@ def _say_next(environment: Any, run: Any, name: str, resume: str | None) -> None
         rows.append(("play", f"rlkit play {name}"))
     rows.append(("measure", f"rlkit evaluate {folder}{env}"))
     rows.append(("curves", f"tensorboard --logdir {folder}"))
+    rows += [("picture", output.shown_path(file)) for file in sorted(run.folder.glob("*.png"))]
     print(f"\n{output.columns(rows)}")
 
 

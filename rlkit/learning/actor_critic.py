@@ -1,7 +1,7 @@
 """A policy and a value in one module, and the policy that acts with it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,7 @@ class NetworkPolicy:
     """
 
     temperature = 1.0
+    learned_reward: Callable[[Any, Any], np.ndarray] | None = None  # see `rlkit.learning.policy.Policy`
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ class Policy(Protocol):
 
     Policies that can also offer `probabilities(obs, action_mask) -> [B, A]` (batches, discrete actions) and
     `inspect(obs, action_mask) -> {"probabilities": [A], "value": float}` (one observation, for the viewer).
+    One that was taught a reward may offer `learned_reward(obs, actions) -> [B]` (batches, flat): the viewer shows it.
     A search also has `num_simulations`, and `with_simulations(num_simulations)` that returns one of that strength.
     """
 

@@ -22,6 +22,7 @@ class Moment:
     num_steps: int = 0
     action: Any = None  # the action that led here
     reward: float = 0.0  # of whoever took it
+    learned_reward: float | None = None  # for the same, by the reward that its policy was taught; None: taught none
     episode_return: float = 0.0  # the first player's
     terminated: bool = False
     truncated: bool = False
@@ -38,3 +39,8 @@ class Moment:
         actions = None if actions is None else [actions]
         states = base_states(env.environment, self.snapshot.states)
         return Situation(add_axis(self.obs), mask, states, env.nominal_params, actions)
+
+    def learned_reward_of(self, seat: Any, action: Any) -> float | None:
+        """Return what the learned reward of a seat's policy says of `action` here; None where it has none."""
+        rewards = getattr(seat, "learned_reward", None)
+        return None if rewards is None else float(rewards(add_axis(self.obs), add_axis(action))[0])

@@ -9,13 +9,11 @@ from rlkit.viewing.canvas import (
     BACKGROUND,
     BLUE,
     CARD,
-    FIRST,
     GREEN,
     LINE,
     MUTED,
     PANEL,
     RED,
-    SECOND,
     TEXT,
     YELLOW,
     Canvas,
@@ -24,8 +22,10 @@ from rlkit.viewing.canvas import (
     mix,
     picture_size,
 )
+from rlkit.viewing.curves import draw_curves
 from rlkit.viewing.overlay import MAX_SHOWN, best_of, draw_marks, likeliest, shares_of
 from rlkit.viewing.session import HUMAN
+from rlkit.viewing.words import number, player_color, player_name, seat_label
 
 if TYPE_CHECKING:
     from rlkit.environment import Environment
@@ -108,11 +108,11 @@ def _draw_seats(session: "Session", canvas: Canvas, left: float, right: float, y
 
 def _draw_facts(session: "Session", canvas: Canvas, left: float, y: float) -> float:
     moment = session.moment
-    last = "–" if moment.action is None else _number(moment.reward)
+    last = "–" if moment.action is None else number(moment.reward)
     strength = session.strength
     facts = [
         ("step", str(moment.num_steps)),
-        ("episode return", _number(moment.episode_return)),
+        ("episode return", number(moment.episode_return)),
         ("last reward", last) if strength is None else ("strength", str(strength)),
         ("seed", str(session.seed + session.copy)),
         ("episode", str(session.episode + 1)),
@@ -145,7 +145,7 @@ def _draw_decision(session: "Session", canvas: Canvas, left: float, right: float
         canvas.text(moves, left + 96, y + 15, 17, width=right - left - 96)
         y += 26
     if bottom - y > 70:
-        _draw_values(session, canvas, left, right, y + 14, bottom - 14)
+        draw_curves(session, canvas, left, right, y + 14, bottom - 14)
 
 
 def _draw_judgement(
@@ -167,7 +167,7 @@ def _draw_judgement(
         return y
     value = float(thought["value"])
     canvas.text("value", right - 64, y - 16, 16, MUTED, "right")
-    canvas.text(_number(value, sign=True), right, y - 16, 20, align="right")
+    canvas.text(number(value, sign=True), right, y - 16, 20, align="right")
     if len(session.seats) == 2 and np.isfinite(value):
         first = (right - left) * (1 + player * max(-1.0, min(1.0, value))) / 2
         canvas.rect(left, y - 3, right - left, 6, mix(CARD, player_color(session, -1), 0.8), 3)
@@ -220,33 +220,9 @@ def _draw_action(session: "Session", canvas: Canvas, left: float, right: float, 
         canvas.text(_action_name(session, index), left, middle, 17, width=90)
         canvas.rect(start, middle - 7, length, 14, mix(CARD, LINE, 0.5), 4)
         canvas.rect(start + length * min(share, zero), middle - 7, length * abs(share - zero), 14, BLUE, 3)
-        canvas.text(_number(float(value), sign=True), right, middle, 17, align="right")
+        canvas.text(number(float(value), sign=True), right, middle, 17, align="right")
         y += 26
     return y
-
-
-def _draw_values(session: "Session", canvas: Canvas, left: float, right: float, top: float, bottom: float) -> None:
-    """Draw the curve of what the policy expected over the episode so far, in games for the first player."""
-    values = [m.player * float(m.thought["value"]) for m in session.history if m.thought and "value" in m.thought]
-    if len(values) < 2:
-        return
-    is_game = len(session.seats) == 2
-    low, high = (-1.0, 1.0) if is_game else (min(values), max(values))
-    values = values[:: len(values) // 300 + 1]
-    canvas.text(f"value for {player_name(session, 1)}" if is_game else "value so far", left, top + 4, 15, MUTED)
-    top += 20
-    for figure, y in ((high, top), (low, bottom)):
-        canvas.text(_number(figure, sign=is_game), right, y, 14, MUTED, "right")
-        canvas.line([(left, y), (right - 52, y)], mix(CARD, LINE, 0.6), 1)
-    width, span = right - 52 - left, max(high - low, 1e-9)
-    points = [
-        (
-            left + width * k / (len(values) - 1),
-            bottom - (bottom - top) * min(1.0, max(0.0, (value - low) / span)),
-        )
-        for k, value in enumerate(values)
-    ]
-    canvas.line(points, BLUE, 2)
 
 
 def _draw_result(session: "Session", canvas: Canvas, left: float, right: float, y: float, bottom: float) -> None:
@@ -260,10 +236,10 @@ def _draw_result(session: "Session", canvas: Canvas, left: float, right: float, 
         if y > bottom - 14:
             break
         canvas.text(name.replace("_", " "), left, y, 18, MUTED, width=right - left - 96)
-        canvas.text(_number(value), right, y, 18, align="right")
+        canvas.text(number(value), right, y, 18, align="right")
         y += 25
     if bottom - y > 80:
-        _draw_values(session, canvas, left, right, y + 6, bottom - 14)
+        draw_curves(session, canvas, left, right, y + 6, bottom - 14)
 
 
 def _draw_keys(session: "Session", canvas: Canvas, y: float) -> None:
@@ -285,36 +261,7 @@ def _draw_arrow(canvas: Canvas, x: float, y: float, side: int) -> None:
     canvas.polygon([(x + 5 * side, y), (x - 3 * side, y - 5), (x - 3 * side, y + 5)], TEXT)
 
 
-def _number(value: float, sign: bool = False) -> str:
-    """Return a figure in at most about seven characters, with a true minus sign."""
-    if not np.isfinite(value):
-        return "nan" if np.isnan(value) else "∞" if value > 0 else "−∞"
-    size = abs(value)
-    is_whole = size == int(size) and not sign
-    digits = 0 if is_whole or size >= 1000 else 1 if size >= 100 else 2
-    text = f"{value:{'+' if sign else ''}.{digits}f}" if size < 1e6 else f"{value:.2e}"
-    return text.replace("-", "−")
-
-
 # --- words ------------------------------------------------------------------------------------------------
-
-
-def seat_label(session: "Session", player: int) -> str:
-    """Return who sits there, in a word or two."""
-    seat = session.seats[player]
-    if seat is None or seat == HUMAN:
-        return "random" if seat is None else "you"
-    return str(getattr(seat, "name", type(seat).__name__))
-
-
-def player_name(session: "Session", player: int) -> str:
-    """Return what the game calls the first (+1) or second (−1) player."""
-    return getattr(session.environment.drawing, "PLAYER_NAMES", ("first", "second"))[0 if player > 0 else 1]
-
-
-def player_color(session: "Session", player: int) -> Color:
-    """Return the colour of the first (+1) or second (−1) player, as the game's drawing has it."""
-    return getattr(session.environment.drawing, "PLAYER_COLORS", (FIRST, SECOND))[0 if player > 0 else 1]
 
 
 def _action_name(session: "Session", action: int) -> str:
@@ -352,7 +299,7 @@ def _considered(session: "Session") -> tuple[Mapping[str, Any], int, str]:
 def _result(session: "Session") -> str:
     outcome = session.moment.episode_return
     if len(session.seats) == 1:
-        return f"return {_number(outcome)}"
+        return f"return {number(outcome)}"
     if outcome == 0:
         return "draw"
     winner = 1 if outcome > 0 else -1

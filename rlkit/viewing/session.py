@@ -190,6 +190,7 @@ class Session:
             num_steps=before.num_steps + 1,
             action=action,
             reward=float(reward),
+            learned_reward=before.learned_reward_of(self.seats[before.player], action),
             episode_return=before.episode_return + before.player * float(reward),
             terminated=bool(terminated),
             truncated=bool(truncated),
