@@ -4,6 +4,7 @@ import dataclasses
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -435,3 +436,18 @@ def test_a_label_file_of_something_else_is_refused(tmp_path):
 def test_settings_that_cannot_be_are_refused(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         dataclasses.replace(SMALL, **changes)
+
+
+def test_the_shipped_answers_teach_a_pendulum_to_spin(tmp_path):
+    environment = find_environment("pendulum")
+    answers = str(Path(rlhf.__file__).with_name("pendulum_spin.sqlite"))
+    changes = {"teacher": "none", "answers": answers, "eval_interval": 0, "picture_interval": 0}
+    run = trained(tmp_path, dataclasses.replace(environment.recipes["rlhf"], **changes), seed=0)
+    policy, env = rlhf.load(run, environment), make_batch(environment, 50)
+    obs, _ = env.reset(seed=5)
+    seen = [np.array(obs)]
+    for _ in range(199):
+        obs, *_ = env.step(policy.act(obs))
+        seen.append(np.array(obs))
+    turns = [teachers.turned(np.stack(seen)[:, i]) / (2 * np.pi) for i in range(50)]
+    assert np.median(turns) > 5

@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=6_000_000,
+        total_steps=5_000_000,
         num_envs=128,
         num_steps=64,
         num_epochs=5,
@@ -18,6 +18,7 @@ RECIPES = {
         normalize_returns=True,
         initial_log_std=-0.5,
         hidden_sizes=(128, 128),
+        params={"forward_weight": 0.3, "control_cost": 0.01},  # at 1.0 it is 7 % faster and falls in 2.6 % of episodes
         eval_interval=500_000,
         eval_episodes=32,
         checkpoint_interval=1_000_000,
