@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=9_000_000,
+        total_steps=13_000_000,
         num_envs=512,
         num_steps=32,
         num_epochs=4,
@@ -15,14 +15,16 @@ RECIPES = {
         gae_lambda=0.9,
         learning_rate=1.5e-3,
         entropy_coef=0.005,
+        entropy_coef_schedule="linear",
         normalize_obs=True,
         normalize_returns=True,
         normalize_values=True,
         hidden_sizes=(128, 128),
         activation="relu",
-        eval_interval=500_000,
+        eval_interval=1_000_000,
         eval_episodes=300,
-        checkpoint_interval=1_000_000,
+        checkpoint_interval=2_000_000,
+        threads=2,
     ),
 }
 
