@@ -241,7 +241,8 @@ def _report(environment: Any, policy: Any, run: Any) -> None:
 
     num_episodes, took = usual_episodes(environment, policy), output.seconds_text(run.read_card()["wall_seconds"])
     played, options = episodes_text(environment, num_episodes), environment_options(run.config)
-    others, who = {}, "The best policy"
+    is_judged = run.load().facts.get("best_score", 0.0) is not None  # else the last policy is all there is
+    others, who = {}, f"The {'best' if is_judged else 'last'} policy"
     if hasattr(policy, "with_simulations"):
         count = policy.num_simulations
         who = f"The network with {count} simulations a move"
