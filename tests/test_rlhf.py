@@ -368,6 +368,7 @@ def test_a_run_resumes_bit_for_bit(tmp_path):
     with part, part.training():
         rlhf.train(environment, SMALL, part, checkpoint)
     assert_equal(weights(whole), weights(part))
+    assert (whole.folder / "metrics.jsonl").read_bytes() == (part.folder / "metrics.jsonl").read_bytes()
 
 
 def test_episodes_that_terminate_and_discrete_actions_work(tmp_path):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import sys
 import types
 
@@ -190,14 +189,13 @@ def labels_of(share, count=40):
     [(0.0, 1.0, 0.3, 1.0), (0.0, 1.0, 0.9, 0.0), (1.0, 0.0, 0.3, 0.0), (0.0, 1.0, 0.85, 0.0)],
 )
 def test_the_alarm_is_that_reward_rises_and_agreement_falls(before, now, share, alarm):
+    clips = clips_of(before) + clips_of(now)  # from the oldest to the newest
     learner = types.SimpleNamespace(
-        agreement=(math.nan, 0), session_clips=[],
-        recorder=types.SimpleNamespace(newest=lambda count: clips_of(before)),
+        recorder=types.SimpleNamespace(newest=lambda count: clips),
         model=types.SimpleNamespace(rewards=lambda obs, actions: obs[:, 0]),
-    )  # fmt: skip
-    assert "rlhf/alarm" not in rlhf._agreement(learner, labels_of(0.9))  # there is nothing to compare with yet
-    learner.recorder.newest = lambda count: clips_of(now)
-    figures = rlhf._agreement(learner, labels_of(share))
+    )
+    assert "rlhf/alarm" not in rlhf._agreement(learner, labels_of(0.9), [])  # there is nothing to compare with yet
+    figures = rlhf._agreement(learner, labels_of(share), labels_of(0.9))
     assert figures == {"rlhf/agreement": pytest.approx(share), "rlhf/alarm": alarm}
 
 

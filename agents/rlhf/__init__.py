@@ -37,6 +37,7 @@ from rlkit.viewing.episode import episode_gif
 LABELS = "labels.sqlite"  # in the run folder
 KEPT_CLIPS = 1024  # that questions are drawn from
 RECENT_CLIPS = 256  # of these: over which learned rewards get mean 0 and deviation 1
+MIN_EARLIER = 20  # labels that the agreement with new ones is compared with, if there are
 _POLL_SECONDS = 0.2  # between looks for answers while training waits
 _TELL_SECONDS = 2.0  # between what people are told about the training
 
@@ -106,8 +107,6 @@ class Learner:
         self.num_sessions = 0  # in which questions were asked
         self.fit_step = -1  # of the last fit
         self.alarmed = -1  # the session of questions in which an alarm was told last
-        self.session_clips: list[Clip] = []  # of the last session
-        self.agreement = math.nan, 0  # of the labels that came in last with the model before, and how many they were
 
     @property
     def step(self) -> int:
@@ -218,7 +217,7 @@ def learn_reward(learner: Learner) -> dict[str, float]:
     figures: dict[str, float] = {"rlhf/labels": len(labels)}
     if not labels or len(new) < max(1, len(labels) // 20):
         return figures
-    figures |= _agreement(learner, new)
+    figures |= _agreement(learner, new, before)
     config = learner.config
     pairs = [(learner.store.clip(label.left), learner.store.clip(label.right)) for label in labels]
     fit = learner.model.fit(
@@ -230,23 +229,31 @@ def learn_reward(learner: Learner) -> dict[str, float]:
     return figures | _fit_figures(learner, fit)
 
 
-def _agreement(learner: Learner, new: Sequence[Label]) -> dict[str, float]:
-    """Note how often the model that asked agrees with new labels, which it has not learned from."""
-    clear = [
-        (label.target == 1, label.chance > 0.5) for label in new if label.target != 0.5 and label.chance is not None
-    ]
-    if not clear:
+def _agreement(learner: Learner, new: Sequence[Label], before: Sequence[Label]) -> dict[str, float]:
+    """Return how often the model that asked agrees with new labels, which it has not learned from, and the alarm.
+
+    The alarm is 1 where the learned reward is higher in the newest clips than in the oldest kept, and the agreement
+    below that with as many of the labels before, by more than twice its standard error: what is learned to be good
+    becomes more, and less of it is what was meant (Gao et al. 2023, arXiv:2210.10760).
+    """
+    agreed = _agreed(new)
+    if not len(agreed):
         return {}
-    agreement, count = float(np.mean([said == expected for said, expected in clear])), len(clear)
-    clips = learner.recorder.newest(RECENT_CLIPS // 4)
-    figures = {"rlhf/agreement": agreement}
-    if learner.session_clips:
-        was, earlier = learner.agreement
-        error = math.sqrt(max(agreement * (1 - agreement), 0.01) / count + max(was * (1 - was), 0.01) / max(earlier, 1))
-        rises = _mean_reward(learner, clips) > _mean_reward(learner, learner.session_clips)
-        figures["rlhf/alarm"] = float(rises and agreement < was - error)
-    learner.session_clips, learner.agreement = clips, (agreement, count)
+    figures = {"rlhf/agreement": float(agreed.mean())}
+    earlier = _agreed(before)[-max(len(agreed), MIN_EARLIER) :]
+    if len(earlier):
+        clips = learner.recorder.newest(KEPT_CLIPS)
+        quarter = max(len(clips) // 4, 1)
+        rises = _mean_reward(learner, clips[-quarter:]) > _mean_reward(learner, clips[:quarter])
+        error = math.sqrt(sum(max(part.var(), 0.01) / len(part) for part in (agreed, earlier)))
+        figures["rlhf/alarm"] = float(rises and agreed.mean() < earlier.mean() - 2 * error)
     return figures
+
+
+def _agreed(labels: Sequence[Label]) -> np.ndarray:
+    """Return for which of the labels that say left or right the model that asked had said the same."""
+    clear = [label for label in labels if label.target != 0.5 and label.chance is not None]
+    return np.array([(label.target == 1) == (label.chance > 0.5) for label in clear], np.float64)  # type: ignore[operator]
 
 
 def _mean_reward(learner: Learner, clips: Sequence[Clip]) -> float:
