@@ -28,6 +28,15 @@ def clip_of(rewards, start=b"01234567", obs=None):
     return Clip(start, obs, np.zeros((len(rewards), 1), np.float32), rewards)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The fits are small: a second thread waits for the first more than it helps."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 ABOUT = About("pendulum", "standard", {}, 8, 1, (1,), 6)
 
 
