@@ -25,6 +25,7 @@ RECIPES = {
         eval_episodes=300,
         checkpoint_interval=2_000_000,
         threads=2,
+        torch_threads=2,
     ),
 }
 
