@@ -15,6 +15,7 @@ from agents.rlhf import report
 from agents.rlhf.clips import Clip
 from agents.rlhf.labels import Label
 from rlkit.cli import main
+from rlkit.cli.output import shown_path
 from rlkit.evaluation import normalized_score
 from rlkit.registry import find_environment
 from rlkit.run import Run
@@ -102,7 +103,7 @@ def test_the_train_command_names_the_picture(tmp_path, capsys):
     flags = [*settings, "--minibatch-size", "64", "--picture-interval", "0", "--runs", str(tmp_path)]
     assert main(["train", "pendulum", "--agent", "rlhf", *flags]) == 0
     (path,) = tmp_path.rglob(report.PICTURE)
-    assert f"picture  {path}" in capsys.readouterr().out
+    assert f"picture  {shown_path(path)}" in capsys.readouterr().out
 
 
 def test_the_panels_show_the_figures_of_the_log(pendulum, panels, tmp_path):
