@@ -24,7 +24,7 @@ import torch
 
 from agents import ppo
 from agents.rlhf import report, teachers
-from agents.rlhf.clips import Clip, ClipRecorder
+from agents.rlhf.clips import Clip, ClipRecorder, joined
 from agents.rlhf.labels import About, Label, LabelStore
 from agents.rlhf.reward_model import Fit, RewardModel
 from agents.rlhf.selection import select
@@ -95,11 +95,9 @@ class Learner:
         self.ppo = ppo.Learner(environment, config, seed)
         self.env: BatchEnv = self.ppo.env
         obs_space, action_space = self.ppo.spaces
-        is_box = np.issubdtype(action_space.dtype, np.floating)
-        shape = tuple(action_space.shape or ()) if is_box or action_space.shape else ()
         about = About(
             environment.name, config.level, dict(config.params), self.env.states.dtype.itemsize,
-            math.prod(obs_space.shape or ()), shape, config.clip_length,
+            math.prod(obs_space.shape or ()), tuple(action_space.shape or ()), config.clip_length,
         )  # fmt: skip
         self.store = _store(store_path, about, config)
         self.recorder = ClipRecorder(config.num_envs, KEPT_CLIPS, about, seed)
@@ -257,15 +255,12 @@ def _agreed(labels: Sequence[Label]) -> np.ndarray:
 
 
 def _mean_reward(learner: Learner, clips: Sequence[Clip]) -> float:
-    obs, actions = (np.concatenate([getattr(clip, name) for clip in clips]) for name in ("obs", "actions"))
+    obs, actions, _ = joined(clips)
     return float(learner.model.rewards(obs, actions).mean())
 
 
 def _fit_figures(learner: Learner, fit: Fit) -> dict[str, float]:
-    clips = learner.recorder.newest(RECENT_CLIPS)
-    obs, actions, rewards = (
-        np.concatenate([getattr(c, name) for c in clips]) for name in ("obs", "actions", "rewards")
-    )
+    obs, actions, rewards = joined(learner.recorder.newest(RECENT_CLIPS))
     members = learner.model.member_rewards(obs, actions)
     figures = {
         "rlhf/reward_loss": fit.loss,

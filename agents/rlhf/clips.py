@@ -1,6 +1,6 @@
 """Clips: short stretches of experience that a teacher chooses between, cut from what a batch's copies live through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,12 @@ class Clip(NamedTuple):
     def length(self) -> int:
         """Steps."""
         return len(self.rewards)
+
+
+def joined(clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the observations [B, D], actions [B, …] and rewards [B] of clips, one clip's steps after the other's."""
+    obs, actions, rewards = zip(*((clip.obs, clip.actions, clip.rewards) for clip in clips), strict=True)
+    return np.concatenate(obs), np.concatenate(actions), np.concatenate(rewards)
 
 
 class ClipRecorder:

@@ -20,7 +20,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from agents.rlhf.clips import Clip
+from agents.rlhf.clips import Clip, joined
+from rlkit.learning.distributions import num_outputs
 
 MIN_UPDATES = 60  # gradient steps of a fit
 MISTAKES = 0.1  # chance of a random answer that the models allow for, as in the paper
@@ -32,9 +33,7 @@ class Fit:
 
     loss: float  # cross-entropy of the last epoch, of labels learned from
     accuracy: float  # share of labels of left or right that a member says which has not learned from them
-    calibration: (
-        np.ndarray
-    )  # [10, 2] of such chances from 0 to 1: (mean chance, share of left), NaN where there is none
+    calibration: np.ndarray  # [10, 2] of such chances from 0 to 1: (mean chance, share of left); NaN: there is none
     counts: np.ndarray  # [10] labels in each of these
     calibration_error: float  # mean |chance − share| over the labels (expected calibration error)
 
@@ -62,7 +61,7 @@ class RewardModel(nn.Module):
         self._space, self._seed = action_space, seed
         self.num_members = num_members
         self.num_fits = 0
-        size = obs_size + _action_size(action_space)
+        size = obs_size + num_outputs(action_space)
         sizes = ((size, hidden_size), (hidden_size, hidden_size), (hidden_size, 1))
         self.weights = nn.ParameterList(torch.zeros(num_members, n, m) for n, m in sizes)
         self.biases = nn.ParameterList(torch.zeros(num_members, 1, m) for _, m in sizes)
@@ -118,7 +117,8 @@ class RewardModel(nn.Module):
         """Return (inputs [P, 2, L, …], which of them are steps of clips [P, 2, L])."""
         clips = [clip for pair in pairs for clip in pair]
         length = max(clip.length for clip in clips)
-        rows = self.inputs(np.concatenate([c.obs for c in clips]), np.concatenate([c.actions for c in clips]))
+        obs, actions, _ = joined(clips)
+        rows = self.inputs(obs, actions)
         inputs = torch.zeros(len(clips), length, rows.shape[1])
         present = torch.arange(length) < torch.tensor([clip.length for clip in clips])[:, None]
         inputs[present] = rows
@@ -201,8 +201,8 @@ class RewardModel(nn.Module):
 
     @torch.no_grad()
     def _normalize(self, experience: Sequence[Clip], shift: bool) -> None:
-        obs = np.concatenate([clip.obs for clip in experience])
-        raw = self(self.inputs(obs, np.concatenate([clip.actions for clip in experience])))
+        obs, actions, _ = joined(experience)
+        raw = self(self.inputs(obs, actions))
         self.reward_mean.copy_(raw.mean(dim=1) if shift else torch.zeros(self.num_members))
         self.reward_deviation.copy_(raw.std(dim=1).clamp_min(1e-8))
 
@@ -237,13 +237,3 @@ def _loss(differences: Tensor, wanted: Tensor) -> Tensor:
     left = (1 - MISTAKES) * torch.sigmoid(differences) + MISTAKES / 2
     losses = -(wanted * left.log() + (1 - wanted) * (1 - left).log())
     return losses.mean(dim=1).sum()
-
-
-def _action_size(space: spaces.Space) -> int:
-    if isinstance(space, spaces.Discrete):
-        return int(space.n)
-    if isinstance(space, spaces.MultiDiscrete):
-        return int(space.nvec.sum())
-    if isinstance(space, spaces.Box):
-        return int(np.prod(space.shape))
-    raise ValueError(f"a reward model takes Discrete, MultiDiscrete and Box actions, not {space}")

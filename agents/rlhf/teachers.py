@@ -16,7 +16,6 @@ import numpy as np
 from agents.rlhf.clips import Clip
 from agents.rlhf.labels import EQUAL, LEFT, RIGHT, SKIP
 
-TEACHERS = ("oracle", "mistake", "noisy", "myopic", "skip", "equal")
 BEHAVIOURS = {"spin": "pendulum"}  # the environment of each
 MISTAKE_CHANCE = 0.1  # ε of `mistake`: of answering the other way round
 RATIONALITY = 1.0  # β of `noisy`: of returns in units of their deviation
@@ -36,7 +35,7 @@ def choose(
     """Return a teacher's answers to pairs of clips.
 
     Args:
-        teacher: one of `TEACHERS` or `BEHAVIOURS`. oracle: the higher return; equal ones are "equal". mistake: the
+        teacher: B-Pref's six, or one of `BEHAVIOURS`. oracle: the higher return; equal ones are "equal". mistake: the
             oracle, but the other way round with chance 0.1. noisy: draws by the Bradley–Terry chances of the returns.
             myopic: the oracle for returns in which late steps count more. skip: skips a pair in which neither clip is
             worth much. equal: calls equal what differs by little. spin: the pendulum that turned further
