@@ -1,12 +1,13 @@
 """`rlkit bench search`: it counts what was done, from positions that are what it says, beside a peer that answers."""
 
-import json
+import functools
 import os
 import re
 import sys
 
 import numpy as np
 import pytest
+from bench_helpers import rows_of, sentence, stand_in
 
 from agents import alphazero
 from rlkit.cli import bench_search as bench
@@ -32,30 +33,7 @@ def _short(monkeypatch):
 
 @pytest.fixture
 def python(tmp_path):
-    """Write a stand-in for the peer's Python, which runs `lines` of shell; return its path."""
-
-    def write(lines):
-        path = tmp_path / "python"
-        path.write_text(f"#!/bin/sh\n{lines}\n")
-        path.chmod(0o755)
-        return str(path)
-
-    return write
-
-
-def rows_of(args, capsys):
-    """Run the command with --json and return its rows by `what`."""
-    assert main([*args, "--json"]) == 0
-    return {row["what"]: row for row in json.loads(capsys.readouterr().out)}
-
-
-def sentence(args, capsys):
-    """Run a command that must fail, and return the one sentence it says."""
-    assert main(args) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("rlkit: ")
-    assert said.count("\n") == 1
-    return said
+    return functools.partial(stand_in, tmp_path)
 
 
 def test_positions_are_of_every_number_of_random_plies():
@@ -164,9 +142,9 @@ def test_what_cannot_be_measured_is_refused(args, said, capsys):
 def test_mctx_itself_answers():
     pytest.importorskip("mctx")
     pytest.importorskip("pgx")
-    with bench.Peer(sys.executable, num_games=4, num_simulations=4) as peer:
+    with bench.mctx_peer(sys.executable, num_games=4, num_simulations=4) as peer:
         assert {*peer.versions} == {"jax", "mctx", "pgx"}
-        assert all(0 < peer.rate(strategy) < np.inf for strategy in ("gumbel", "puct"))
+        assert all(0 < peer.ask(strategy) < np.inf for strategy in ("gumbel", "puct"))
 
 
 def test_the_peer_imports_nothing_of_ours():

@@ -1,4 +1,4 @@
-"""`rlkit bench env|train|search`: our speed as ratios against peers, all measured in the same run.
+"""`rlkit bench env|train|search|rlhf`: our speed as ratios against peers, all measured in the same run.
 
 Every figure is a median over repeats, with the best beside it; ratios are of medians. Other work on the machine
 slows both sides, which is why peers run in the same call and turn by turn.
@@ -34,14 +34,19 @@ Simulations a second of tree searches on one core, without a network, from posit
 on all cores with new networks of 3 blocks of 32 units and, if there is one, of the recipe's size, nothing learned
 beside. `--against mctx` measures mctx on Pgx's Connect Four in the same call, turn by turn on the same core.
 """
+RLHF_HELP = """\
+An epoch of the models that learn a reward from choices between clips, one network and an ensemble of three, in CPU
+seconds. `--against imitation` measures imitation's in the same call, turn by turn on the same choices; it needs older
+packages than ours, so give it an environment of its own and name that one's Python with `--peer-python`.
+"""
 
 
 def main(args: list[str]) -> int:
     """Run the verb and return the exit code."""
-    kinds = {"env": _env, "train": _train, "search": _search}
+    kinds = {"env": _env, "train": _train, "search": _search, "rlhf": _rlhf}
     if not args or args[0] in ("-h", "--help"):
-        helps = f"env:    {ENV_HELP}\ntrain:  {TRAIN_HELP}\nsearch: {SEARCH_HELP}"
-        print(f"usage: rlkit bench env|train|search ...\n\n{__doc__}\n{helps}", end="")
+        helps = f"env:    {ENV_HELP}\ntrain:  {TRAIN_HELP}\nsearch: {SEARCH_HELP}\nrlhf:   {RLHF_HELP}"
+        print(f"usage: rlkit bench env|train|search|rlhf ...\n\n{__doc__}\n{helps}", end="")
         return 0
     if args[0] not in kinds:
         raise UsageError(
@@ -96,6 +101,21 @@ def _search(args: list[str]) -> int:
     from rlkit.cli.bench_search import bench_search  # imports torch, which --help needs not
 
     return _print(bench_search, options)
+
+
+def _rlhf(args: list[str]) -> int:
+    parser = Parser("bench rlhf", RLHF_HELP)
+    parser.add_argument("--against", choices=["imitation"], help="measure this peer in the same call")
+    parser.add_argument("--labels", type=positive, default=200, help="choices in an epoch (default 200)")
+    parser.add_argument("--repeats", type=positive, default=5, help="repeats of each timing (default 5)")
+    parser.add_argument(
+        "--peer-python", default=sys.executable, metavar="PATH", help="the Python that has imitation (this one)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    options = parser.parse(args)
+    from rlkit.cli.bench_rlhf import bench_rlhf  # imports torch, which --help needs not
+
+    return _print(bench_rlhf, options)
 
 
 def _print(measure: Callable, options: argparse.Namespace) -> int:

@@ -7,10 +7,8 @@ done are counted; mctx does all of them. A search includes clearing the tree and
 import argparse
 import contextlib
 import dataclasses
-import json
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +24,7 @@ from agents.alphazero.selfplay import Group
 from agents.alphazero.tree import ROLLOUT, STRATEGIES, UNIFORM, halving_schedule, make_settings, make_tree
 from rlkit.cli.arguments import environment_of
 from rlkit.cli.bench import _printer
+from rlkit.cli.bench_process import Peer
 from rlkit.cli.errors import UsageError
 from rlkit.engine.bind import bind, compiling
 from rlkit.learning.policy import RandomPolicy
@@ -96,7 +95,7 @@ def _search_rows(
     with contextlib.ExitStack() as stack:
         peer = None
         if options.against:
-            peer = stack.enter_context(Peer(options.peer_python, options.games, options.simulations))
+            peer = stack.enter_context(mctx_peer(options.peer_python, options.games, options.simulations))
             say("  beside " + ", ".join(f"{name} {version}" for name, version in peer.versions.items()))
             rows.append({"what": "versions", **peer.versions})
         states = openings(environment, options.games)
@@ -110,14 +109,14 @@ def _search_rows(
 
 
 def _paired_rows(
-    say: Callable[[str], None], strategy: str, run: Callable[[], int], peer: "Peer | None", repeats: int
+    say: Callable[[str], None], strategy: str, run: Callable[[], int], peer: Peer | None, repeats: int
 ) -> list[dict[str, Any]]:
     """Measure ours and the peer's turn by turn, so that other work on the machine meets both."""
     ours, theirs = [], []
     for _ in range(repeats):
         ours.append(rate(run))
         if peer:
-            theirs.append(peer.rate(strategy))
+            theirs.append(peer.ask(strategy))
     rows = [_rate_row(say, f"{strategy}, uniform evaluation", ours)]
     if peer:
         rows.append(_rate_row(say, f"mctx {strategy}, uniform evaluation", theirs))
@@ -125,6 +124,16 @@ def _paired_rows(
         rows.append({"what": f"{strategy} / mctx {strategy}", "median": ratio})
         say(f"  {strategy} is {ratio:.2f} × mctx's")
     return rows
+
+
+def mctx_peer(python: str, num_games: int, num_simulations: int) -> Peer:
+    """Start mctx on the core of this thread: asked for "gumbel" or "puct", it answers simulations/s."""
+    arguments = {
+        "num_games": num_games, "num_simulations": num_simulations, "max_plies": MAX_PLIES, "seconds": REPEAT_SECONDS,
+    }  # fmt: skip
+    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    environ = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    return Peer("mctx", 'pip install -e ".[peers]"', python, PEER, arguments, environ)
 
 
 def openings(environment: Any, num_games: int) -> np.ndarray:
@@ -171,59 +180,6 @@ def rate(run: Callable[[], int]) -> float:
     while (elapsed := time.perf_counter() - begin) < REPEAT_SECONDS:
         count += run()
     return count / elapsed
-
-
-class Peer:
-    """mctx in a process of its own, on the core of the thread that starts it; it measures when it is asked.
-
-    Args:
-        python: of the environment that has jax, mctx and pgx.
-        num_games, num_simulations: of a search.
-
-    Raises:
-        UsageError: it does not run there.
-    """
-
-    def __init__(self, python: str, num_games: int, num_simulations: int):
-        self._python = python
-        arguments = {
-            "num_games": num_games, "num_simulations": num_simulations, "max_plies": MAX_PLIES,
-            "seconds": REPEAT_SECONDS,
-        }  # fmt: skip
-        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        try:
-            self._process = subprocess.Popen(
-                [python, "-P", str(PEER), json.dumps(arguments)],  # -P: our folder's list.py … are not its modules
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
-                env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-            )  # fmt: skip
-        except OSError as error:
-            raise UsageError(f"--peer-python {python} does not start: {str(error.strerror).lower()}") from None
-        self.versions: dict[str, str] = self._answer()
-
-    def __enter__(self) -> "Peer":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._process.communicate()  # its input ends, and so does it
-
-    def rate(self, strategy: str) -> float:
-        """Return simulations/s of mctx's "gumbel" or "puct"."""
-        assert self._process.stdin
-        with contextlib.suppress(BrokenPipeError):  # `_answer` tells why it ended
-            self._process.stdin.write(f"{strategy}\n")
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if line:
-            return json.loads(line)
-        _, errors = self._process.communicate()
-        raise UsageError(
-            f"mctx does not run in {self._python} ({(errors.strip() or 'it said nothing').splitlines()[-1]}): "
-            'install it there with pip install -e ".[peers]", or name another Python with --peer-python'
-        )
 
 
 # --- self-play with a network, on all cores ---------------------------------------------------------------------
