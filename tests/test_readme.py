@@ -208,6 +208,12 @@ def test_every_setting_is_explained(heading, agent):
     assert sorted(table_names(heading)) == sorted(field.name for field in dataclasses.fields(agent.Config))
 
 
+def test_every_setting_of_choices_between_clips_is_explained_beside_ppos():
+    ppos = {field.name for field in dataclasses.fields(ppo.Config)}
+    own = {field.name for field in dataclasses.fields(rlhf.Config)} - ppos
+    assert sorted(table_names("RLHF's settings")) == sorted(own)
+
+
 def test_every_agent_is_in_the_table():
     for name in agent_names():
         assert f"| `{name}` |" in ABOUT_AGENTS
