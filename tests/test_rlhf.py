@@ -283,6 +283,20 @@ def test_where_nothing_terminates_rewards_have_mean_0_and_deviation_1():
     np.testing.assert_allclose(rewards.std(axis=1), 1, atol=1e-2)
 
 
+def test_where_clips_terminate_rewards_have_mean_square_1_even_if_they_hardly_differ():
+    rng = np.random.default_rng(0)
+    clips = [clip_of(np.ones(n), obs=rng.normal(size=(n, 2))) for n in rng.integers(1, 9, size=200)]
+    pairs = draw_pairs(clips, 100, rng)
+    targets = [0.5 if a.length == b.length else float(a.length > b.length) for a, b in pairs]
+    model = model_of()
+    experience = [clip_of(np.ones(9), obs=np.full((9, 2), 0.1 + 1e-4 * rng.normal(size=(9, 2)))) for _ in range(20)]
+    model.fit(pairs, targets, experience)
+    rewards = model.member_rewards(np.concatenate([c.obs for c in experience]), np.zeros((180, 1)))
+    np.testing.assert_allclose(np.square(rewards).mean(axis=1), 1, rtol=1e-3)
+    assert rewards.std(axis=1).max() < 0.01
+    assert rewards.mean(axis=1).min() > 0.9
+
+
 def test_where_longer_clips_are_preferred_every_step_is_worth_something():
     rng = np.random.default_rng(0)
     clips = [clip_of(np.ones(n), obs=rng.normal(size=(n, 2))) for n in rng.integers(1, 9, size=400)]

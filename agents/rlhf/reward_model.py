@@ -52,7 +52,7 @@ class RewardModel(nn.Module):
     input_mean: Tensor
     input_scale: Tensor
     reward_mean: Tensor
-    reward_deviation: Tensor
+    reward_scale: Tensor
 
     def __init__(
         self, obs_size: int, action_space: spaces.Space, num_members: int = 3, hidden_size: int = 64, seed: int = 0
@@ -67,9 +67,9 @@ class RewardModel(nn.Module):
         self.biases = nn.ParameterList(torch.zeros(num_members, 1, m) for _, m in sizes)
         for name, shape in (("input_mean", (size,)), ("input_scale", (size,))):
             self.register_buffer(name, torch.zeros(shape))
-        for name in ("reward_mean", "reward_deviation"):  # of each member, over experience
+        for name in ("reward_mean", "reward_scale"):  # of each member, over experience
             self.register_buffer(name, torch.zeros(num_members))
-        self.reward_deviation.fill_(1.0)
+        self.reward_scale.fill_(1.0)
 
     # --- predictions --------------------------------------------------------------------------------------------
 
@@ -94,16 +94,16 @@ class RewardModel(nn.Module):
 
     @torch.no_grad()
     def rewards(self, obs: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Return the ensemble's rewards [B], in units of their deviation over experience; 0 before the first fit."""
+        """Return the ensemble's rewards [B], in units of what is usual over experience; 0 before the first fit."""
         return self.member_rewards(obs, actions).mean(axis=0)
 
     @torch.no_grad()
     def member_rewards(self, obs: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Return each member's rewards [K, B], in units of their deviation over experience."""
+        """Return each member's rewards [K, B], in units of what is usual over experience; see `fit`."""
         if not self.num_fits:
             return np.zeros((self.num_members, len(obs)), np.float32)
         raw = self(self.inputs(obs, actions))
-        return ((raw - self.reward_mean[:, None]) / self.reward_deviation[:, None]).numpy()
+        return ((raw - self.reward_mean[:, None]) / self.reward_scale[:, None]).numpy()
 
     @torch.no_grad()
     def chances(self, pairs: Sequence[tuple[Clip, Clip]]) -> np.ndarray:
@@ -147,7 +147,8 @@ class RewardModel(nn.Module):
             pairs: of clips, left and right.
             targets: the chance of the left one to be better: 1, 0 or 0.5.
             experience: clips over which rewards get mean 0 and deviation 1. Where any clip ended by termination the
-                mean stays: how good a step is decides whether to go on.
+                mean stays, as how good a step is decides whether to go on, and their mean square becomes 1: when all
+                goes well their deviation is next to nothing.
             num_epochs: passes over the labels; more where these are so few that it would be under `MIN_UPDATES`.
             minibatch_size: labels a gradient step of each member.
             learning_rate: Adam's, which falls to 0.
@@ -204,7 +205,7 @@ class RewardModel(nn.Module):
         obs, actions, _ = joined(experience)
         raw = self(self.inputs(obs, actions))
         self.reward_mean.copy_(raw.mean(dim=1) if shift else torch.zeros(self.num_members))
-        self.reward_deviation.copy_(raw.std(dim=1).clamp_min(1e-8))
+        self.reward_scale.copy_((raw.std(dim=1) if shift else raw.square().mean(dim=1).sqrt()).clamp_min(1e-8))
 
     @torch.no_grad()
     def _held_out(self, inputs: Tensor, present: Tensor, wanted: Tensor) -> tuple[float, np.ndarray, np.ndarray, float]:
