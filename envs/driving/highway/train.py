@@ -21,8 +21,8 @@ RECIPES = {
         normalize_values=True,
         hidden_sizes=(128, 128),
         activation="relu",
-        # By the task's own weights it overtakes at 24 m/s and collides in 1.5 % of episodes; with a worse collision and pay
-        # for the right lane it only follows, at 22.3 m/s. The metrics that it is measured by do not depend on these.
+        # By the task's own weights it overtakes at 24 m/s and collides in 1.5 % of episodes; with a worse collision
+        # and pay for the right lane it only follows, at 22.3 m/s. What it is measured by does not depend on these.
         params={"right_lane_reward": 0.0, "collision_reward": -2.0},
         eval_interval=1_000_000,
         eval_episodes=300,
