@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-# Before torch is imported: threads that wait for work sleep instead of spinning, or a second torch thread beside
-# any other work on the machine makes everything several times slower.
+# Before torch is imported: threads that wait for work spin for some µs only and then sleep, or a second torch thread
+# beside any other work on the machine makes everything several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 VERBS = {
     "train": "train an agent on an environment, or go on with a run",

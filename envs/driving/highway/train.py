@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=11_000_000,
+        total_steps=10_000_000,
         num_envs=512,
         num_steps=32,
         num_epochs=4,
