@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.cli.arguments import Parser, positive, whole
-from rlkit.cli.bench_peers import TRACE_STEPS, seconds_a_call, timings
+from rlkit.cli.bench_peers import record_random_play, seconds_a_call, timings
 from rlkit.cli.errors import UsageError, nearest
 
 ENV_HELP = """\
@@ -214,22 +214,6 @@ def _physics_seconds(env: Any, start: Any, trace: list[np.ndarray], repeats: int
     timed(env.step, trace)
     simulation.move = move
     return [(timed(move_from, rows), timed(env.step, trace)) for _ in range(repeats)]
-
-
-def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:
-    """Return (a snapshot well inside random play, the legal random actions [N, …] of `TRACE_STEPS` steps on)."""
-    from rlkit.learning.policy import RandomPolicy
-
-    policy = RandomPolicy(env.single_observation_space, env.single_action_space)
-    obs, info = env.reset(seed=0)
-    start, trace = None, []
-    for t in range(3 * TRACE_STEPS):  # by then the copies' episodes are out of step
-        if t == 2 * TRACE_STEPS:
-            start = env.snapshot()
-        actions = policy.act(obs, info.get("action_mask"))
-        trace.append(np.array(actions, env.actions.dtype))
-        obs, _, _, _, info = env.step(actions)
-    return start, trace[2 * TRACE_STEPS :]
 
 
 def _startup_rows(say: Callable[[str], None], name: str) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Other projects' versions of our environments, for `rlkit bench env --against`: seconds a step of random play.
 
 Gymnasium's and highway-env's are stepped copy after copy, as their vectors do; EnvPool's are compiled and stepped
-together, on as many threads as ours; `mujoco` is our own robot's bare physics by `mujoco.batch`, with the same
-controls, without anything of ours around it.
+together, on as many threads as ours; `mujoco` is our own robot's bare physics by `mujoco.batch`, from the same states
+with the same controls, without anything of ours around it.
 """
 
 import time
@@ -49,6 +49,22 @@ def seconds_a_call(step: Callable[[Any], Any], trace: list[Any]) -> float:
     for actions in trace:
         step(actions)
     return (time.perf_counter() - begin) / len(trace)
+
+
+def record_random_play(env: Any) -> tuple[Any, list[np.ndarray]]:
+    """Return (a snapshot well inside random play, the legal random actions [N, …] of `TRACE_STEPS` steps on)."""
+    from rlkit.learning.policy import RandomPolicy
+
+    policy = RandomPolicy(env.single_observation_space, env.single_action_space)
+    obs, info = env.reset(seed=0)
+    start, trace = None, []
+    for t in range(3 * TRACE_STEPS):  # by then the copies' episodes are out of step
+        if t == 2 * TRACE_STEPS:
+            start = env.snapshot()
+        actions = policy.act(obs, info.get("action_mask"))
+        trace.append(np.array(actions, env.actions.dtype))
+        obs, _, _, _, info = env.step(actions)
+    return start, trace[2 * TRACE_STEPS :]
 
 
 def _timed(step: Callable[[Any], Any], trace: list[Any], repeats: int) -> list[float]:
@@ -109,19 +125,31 @@ def _actions(space: Any, count: int, rng: np.random.Generator) -> np.ndarray:
 
 def _mujoco(name: str, num_envs: int, threads: int, repeats: int) -> list[Timing]:
     batch = import_extra("mujoco.batch", "mujoco", "this comparison needs MuJoCo")
-    from rlkit.registry import find_environment
+    from rlkit.registry import find_environment, make_batch
 
     environment = find_environment(name)
     physics = getattr(environment.rules, "PHYSICS", None)
     if physics is None:
         return []
+    env = make_batch(environment, num_envs, autoreset_mode="SameStep", copy=False, threads=threads, flat_obs=True)
+    start, trace = record_random_play(env)
+    env.restore(start)
+    states, controls = env.states.copy(), []
+    for actions in trace:
+        env.step(actions)
+        controls.append(env.states["ctrl"].copy())  # where an episode just began these are 0
+    env.close()
     model = physics.model(environment.params()[0])
     copies = batch.Batch(model, num_envs, min(threads, num_envs), persistent=True)
-    controls, rng = copies.bind("ctrl"), np.random.default_rng(0)
-    trace = [rng.uniform(-1, 1, controls.shape) for _ in range(TRACE_STEPS)]
+    parts = {part: copies.bind(part) for part in ("qpos", "qvel", "qacc_warmstart", "ctrl")}
 
     def step(actions: np.ndarray) -> None:
-        controls[:] = actions
+        parts["ctrl"][:] = actions
         copies.step(nstep=physics.num_substeps)
 
-    return [Timing(f"bare mujoco.batch ({num_envs} copies)", _timed(step, trace, repeats), num_envs)]
+    def seconds() -> float:
+        for part, values in parts.items():
+            values[...] = states[part]
+        return seconds_a_call(step, controls)
+
+    return [Timing(f"bare mujoco.batch ({num_envs} copies)", [seconds() for _ in range(repeats)], num_envs)]
