@@ -6,7 +6,7 @@ from agents import ppo
 
 RECIPES = {
     "ppo": ppo.Config(
-        total_steps=8_000_000,
+        total_steps=5_000_000,
         num_envs=256,
         num_steps=50,
         num_epochs=5,
