@@ -262,6 +262,13 @@ def model_of(seed=0, **options):
     return RewardModel(2, spaces.Box(-1, 1, (1,)), seed=seed, **options)
 
 
+def choices_of_longer_ones(rng):
+    """Return (clips of different lengths, pairs of them, targets: the longer one is better)."""
+    clips = [clip_of(np.ones(n), obs=rng.normal(size=(n, 2))) for n in rng.integers(1, 9, size=400)]
+    pairs = draw_pairs(clips, 200, rng)
+    return clips, pairs, [0.5 if a.length == b.length else float(a.length > b.length) for a, b in pairs]
+
+
 def test_a_linear_reward_is_learned_from_choices():
     rng = np.random.default_rng(0)
     pairs, targets = labelled(300, rng)
@@ -285,9 +292,7 @@ def test_where_nothing_terminates_rewards_have_mean_0_and_deviation_1():
 
 def test_where_clips_terminate_rewards_have_mean_square_1_even_if_they_hardly_differ():
     rng = np.random.default_rng(0)
-    clips = [clip_of(np.ones(n), obs=rng.normal(size=(n, 2))) for n in rng.integers(1, 9, size=200)]
-    pairs = draw_pairs(clips, 100, rng)
-    targets = [0.5 if a.length == b.length else float(a.length > b.length) for a, b in pairs]
+    _, pairs, targets = choices_of_longer_ones(rng)
     model = model_of()
     experience = [clip_of(np.ones(9), obs=np.full((9, 2), 0.1 + 1e-4 * rng.normal(size=(9, 2)))) for _ in range(20)]
     model.fit(pairs, targets, experience)
@@ -299,9 +304,7 @@ def test_where_clips_terminate_rewards_have_mean_square_1_even_if_they_hardly_di
 
 def test_where_longer_clips_are_preferred_every_step_is_worth_something():
     rng = np.random.default_rng(0)
-    clips = [clip_of(np.ones(n), obs=rng.normal(size=(n, 2))) for n in rng.integers(1, 9, size=400)]
-    pairs = draw_pairs(clips, 200, rng)
-    targets = [0.5 if a.length == b.length else float(a.length > b.length) for a, b in pairs]
+    clips, pairs, targets = choices_of_longer_ones(rng)
     model = model_of()
     assert model.fit(pairs, targets, clips).accuracy > 0.95
     assert model.rewards(rng.normal(size=(500, 2)), np.zeros((500, 1))).min() > 0

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +64,26 @@ class Peer:
             f"{self._name} does not run in {self._python} ({(errors.strip() or 'it said nothing').splitlines()[-1]}): "
             f"install it there with {self._install}, or name another Python with --peer-python"
         )
+
+
+def in_turn(
+    measure: Callable[[], float], peer: Peer | None, question: str, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Measure ours and the peer's turn by turn, so that other work on the machine meets both.
+
+    Args:
+        measure: ours.
+        peer: None: only ours is measured.
+        question: for the peer, which answers with a number.
+        repeats: of each.
+
+    Returns:
+        What `measure` returned, and what the peer answered.
+    """
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(repeats):
+        ours.append(measure())
+        if peer:
+            theirs.append(float(peer.ask(question)))
+    return ours, theirs

@@ -21,7 +21,7 @@ from agents.rlhf.labels import About
 from agents.rlhf.reward_model import RewardModel
 from agents.rlhf.selection import draw_pairs
 from rlkit.cli.bench import _printer
-from rlkit.cli.bench_process import Peer
+from rlkit.cli.bench_process import Peer, in_turn
 from rlkit.learning.policy import RandomPolicy
 from rlkit.registry import find_environment, make_batch
 
@@ -62,12 +62,7 @@ def bench_rlhf(options: argparse.Namespace) -> list[dict[str, Any]]:
 def _rows(
     say: Callable[[str], None], kind: str, epoch: Callable[[], float], peer: Peer | None, count: int, repeats: int
 ) -> list[dict[str, Any]]:
-    """Measure ours and the peer's turn by turn, so that other work on the machine meets both."""
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(epoch())
-        if peer:
-            theirs.append(float(peer.ask(str(count))))
+    ours, theirs = in_turn(epoch, peer, str(count), repeats)
     rows = [_row(say, f"epoch, {kind}", ours)]
     if peer:
         rows.append(_row(say, f"imitation, {kind}", theirs))

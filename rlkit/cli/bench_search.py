@@ -24,7 +24,7 @@ from agents.alphazero.selfplay import Group
 from agents.alphazero.tree import ROLLOUT, STRATEGIES, UNIFORM, halving_schedule, make_settings, make_tree
 from rlkit.cli.arguments import environment_of
 from rlkit.cli.bench import _printer
-from rlkit.cli.bench_process import Peer
+from rlkit.cli.bench_process import Peer, in_turn
 from rlkit.cli.errors import UsageError
 from rlkit.engine.bind import bind, compiling
 from rlkit.learning.policy import RandomPolicy
@@ -111,12 +111,7 @@ def _search_rows(
 def _paired_rows(
     say: Callable[[str], None], strategy: str, run: Callable[[], int], peer: Peer | None, repeats: int
 ) -> list[dict[str, Any]]:
-    """Measure ours and the peer's turn by turn, so that other work on the machine meets both."""
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(rate(run))
-        if peer:
-            theirs.append(peer.ask(strategy))
+    ours, theirs = in_turn(lambda: rate(run), peer, strategy, repeats)
     rows = [_rate_row(say, f"{strategy}, uniform evaluation", ours)]
     if peer:
         rows.append(_rate_row(say, f"mctx {strategy}, uniform evaluation", theirs))
