@@ -11,15 +11,15 @@ random play's 0. Everything is read from the run folders: settings from config.j
 """
 
 import argparse
-import io
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.rlhf.report import prepare, save
+from rlkit.evaluation import normalized_score
 from rlkit.extras import MissingExtraError, import_extra
-from rlkit.files import replace_file
 from rlkit.run import Run, RunError
 
 TRUE_REWARD = "ppo"  # the agent that is compared with
@@ -64,17 +64,16 @@ def _outcome(run: Run) -> Outcome | None:
     return Outcome(run.environment_name, teacher, labels, run.seed, *returns)
 
 
-def points(outcome: Outcome, outcomes: Sequence[Outcome]) -> float:
-    """Return an outcome's return, 0 = random play, 100 = the median of PPO on the true reward."""
-    top = statistics.median(other.mean_return for other in outcomes if not other.teacher)
-    return 100 * (outcome.mean_return - outcome.random_return) / (top - outcome.random_return)
-
-
 def curves(outcomes: Sequence[Outcome]) -> dict[str, dict[int, list[float]]]:
-    """Return points by teacher, the best first by its mean of medians, and by number of labels, ascending."""
+    """Return points by teacher, the best first by its mean of medians, and by number of labels, ascending.
+
+    0 points are random play, 100 the median of PPO on the true reward.
+    """
+    top = statistics.median(outcome.mean_return for outcome in outcomes if not outcome.teacher)
     found: dict[str, dict[int, list[float]]] = {}
     for outcome in sorted(outcomes, key=lambda outcome: (outcome.labels, outcome.seed)):
-        found.setdefault(outcome.teacher, {}).setdefault(outcome.labels, []).append(points(outcome, outcomes))
+        points = 100 * normalized_score(outcome.mean_return, outcome.random_return, top)
+        found.setdefault(outcome.teacher, {}).setdefault(outcome.labels, []).append(points)
 
     def mean(teacher: str) -> float:
         return statistics.mean(statistics.median(values) for values in found[teacher].values())
@@ -84,13 +83,18 @@ def curves(outcomes: Sequence[Outcome]) -> dict[str, dict[int, list[float]]]:
 
 def table(found: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
     """Return `curves` as a Markdown table: medians over seeds [least, most]."""
-    counts = sorted({count for by_labels in found.values() for count in by_labels} - {0})
+    counts = _counts(found)
     lines = [["teacher", *(f"{count:,} labels" for count in counts)], ["---"] * (len(counts) + 1)]
     for teacher, by_labels in found.items():
         if teacher:
             lines.append([teacher, *(_cell(by_labels.get(count, ())) for count in counts)])
     lines.append([f"true reward (PPO): {_cell(found[''][0])}", *("" for _ in counts)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _counts(found: Mapping[str, Mapping[int, Sequence[float]]]) -> list[int]:
+    """Return the numbers of labels, ascending; PPO on the true reward has none."""
+    return sorted({count for by_labels in found.values() for count in by_labels} - {0})
 
 
 def _cell(values: Sequence[float]) -> str:
@@ -106,9 +110,8 @@ def draw(found: Mapping[str, Mapping[int, Sequence[float]]], title: str, path: P
     figures = import_extra("matplotlib.figure", "plots", "the picture needs matplotlib")
     figure = figures.Figure(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xscale="log", xlabel="labels", ylabel="true return (points)", title=title)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    prepare(axes, title, "labels", "true return (points)")
+    axes.set_xscale("log")
     top = found[""][0]
     axes.axhspan(min(top), max(top), color="0.5", alpha=0.2)
     axes.axhline(statistics.median(top), color="0.3", linestyle="--", label="PPO on the true reward")
@@ -119,13 +122,11 @@ def draw(found: Mapping[str, Mapping[int, Sequence[float]]], title: str, path: P
         (line,) = axes.plot(list(by_labels), medians, "o-", label=teacher)
         for count, values in by_labels.items():
             axes.plot([count] * len(values), values, ".", color=line.get_color(), alpha=0.4)
-    counts = sorted({count for by_labels in found.values() for count in by_labels} - {0})
+    counts = _counts(found)
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.minorticks_off()
     axes.legend(loc="lower right")
-    file = io.BytesIO()
-    figure.savefig(file, dpi=100, format="png")
-    replace_file(path, file.getvalue())
+    save(figure, path)
 
 
 def main(args: list[str]) -> int:

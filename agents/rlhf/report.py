@@ -167,10 +167,16 @@ def draw(run: Any, environment: Any, policy: Any, model: "RewardModel", path: st
         f"{settings.get('teacher', '?')}), {last['step']:,.0f} steps, seed {run.seed}",
         fontsize=14,
     )
-    file, target = io.BytesIO(), run.folder / PICTURE if path is None else Path(path)
-    figure.savefig(file, dpi=_DPI, format="png")
-    replace_file(target, file.getvalue())
+    target = run.folder / PICTURE if path is None else Path(path)
+    save(figure, target)
     return target
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as a PNG, whole or not at all."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=_DPI, format="png")
+    replace_file(path, file.getvalue())
 
 
 # --- panels -----------------------------------------------------------------------------------------------------
@@ -180,7 +186,7 @@ def _draw_returns(axes: Any, rows: Rows, environment: Any) -> None:
     """Draw the true return against labels: the last evaluation of each number of them, earlier ones pale."""
     name = "eval/episode_return" if any("eval/episode_return" in row for row in rows) else "rollout/episode_return"
     kind = "mean of greedy episodes" if name.startswith("eval/") else "mean while learning"
-    _prepare(axes, "True return", _LABELS, f"return (reward), {kind}")
+    prepare(axes, "True return", _LABELS, f"return (reward), {kind}")
     labels, returns = _curve(rows, name)
     if not len(returns) or np.ptp(returns) == 0:
         _say_empty(axes, "always the same" if len(returns) else "no evaluation yet")
@@ -200,7 +206,7 @@ def _draw_returns(axes: Any, rows: Rows, environment: Any) -> None:
 
 
 def _draw_agreement(axes: Any, rows: Rows) -> None:
-    _prepare(axes, "Agreement with labels", _LABELS, "share of labels agreed with (%)")
+    prepare(axes, "Agreement with labels", _LABELS, "share of labels agreed with (%)")
     axes.set_ylim(-3, 103)
     axes.axhline(50, color=_GRAY, linestyle="--", label="chance")
     held, new = _curve(rows, "rlhf/held_out_accuracy"), _curve(rows, "rlhf/agreement")
@@ -220,9 +226,7 @@ def _draw_agreement(axes: Any, rows: Rows) -> None:
 
 def _draw_calibration(axes: Any, rows: Rows) -> None:
     """Draw the last fit's calibration: areas of points are as the labels in them."""
-    _prepare(
-        axes, "Calibration of the last fit", "predicted chance that left is better (%)", "share of left chosen (%)"
-    )
+    prepare(axes, "Calibration of the last fit", "predicted chance that left is better (%)", "share of left chosen (%)")
     axes.set(xlim=(-5, 105), ylim=(-5, 105))
     axes.plot([0, 100], [0, 100], color=_GRAY, linestyle="--", label="perfect")
     last = next((row for row in reversed(rows) if "rlhf/calibration_error" in row), None)
@@ -244,7 +248,7 @@ def _draw_calibration(axes: Any, rows: Rows) -> None:
 
 
 def _draw_disagreement(axes: Any, rows: Rows) -> None:
-    _prepare(axes, "Disagreement of the ensemble", _LABELS, "deviation between members\n(deviations of the reward)")
+    prepare(axes, "Disagreement of the ensemble", _LABELS, "deviation between members\n(deviations of the reward)")
     labels, values = _curve(rows, "rlhf/disagreement")
     axes.plot(labels, values, "o-", color=_BLUE, markersize=5)
     axes.set_ylim(bottom=0)
@@ -267,7 +271,7 @@ def _draw_episode(axes: Any, rewards: np.ndarray) -> None:
     else:
         title += f" (the true one is always {rewards[0, 1]:g})"
     axes.plot(steps, learned, color=_BLUE, linewidth=1.5, label="learned")
-    _prepare(axes, title, "step of the episode", "reward, standardised\n(deviations from its mean)")
+    prepare(axes, title, "step of the episode", "reward, standardised\n(deviations from its mean)")
     axes.margins(y=0.15)
     axes.legend(loc="upper right", ncols=2, fontsize=9, framealpha=0.8, edgecolor="none")
 
@@ -275,7 +279,8 @@ def _draw_episode(axes: Any, rewards: np.ndarray) -> None:
 # --- parts of panels --------------------------------------------------------------------------------------------
 
 
-def _prepare(axes: Any, title: str, across: str, up: str) -> None:
+def prepare(axes: Any, title: str, across: str, up: str) -> None:
+    """Give a panel its title, its axes' names and the look of all of them."""
     axes.set_title(title, fontsize=12)
     axes.set_xlabel(across)
     axes.set_ylabel(up)

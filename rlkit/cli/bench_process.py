@@ -47,6 +47,11 @@ class Peer:
     def __exit__(self, *_: Any) -> None:
         self._process.communicate()  # its input ends, and so does it
 
+    def versions_row(self, say: Callable[[str], None]) -> dict[str, Any]:
+        """Say what is measured beside ours, and return it as a row of figures."""
+        say("  beside " + ", ".join(f"{name} {version}" for name, version in self.versions.items()))
+        return {"what": "versions", **self.versions}
+
     def ask(self, question: str) -> Any:
         """Return the peer's answer to a line."""
         assert self._process.stdin

@@ -52,8 +52,7 @@ def bench_rlhf(options: argparse.Namespace) -> list[dict[str, Any]]:
             np.savez(folder / "pairs.npz", **as_arrays(pairs))  # type: ignore[arg-type]
             arguments = {"pairs": str(folder / "pairs.npz"), "hidden_size": HIDDEN_SIZE, "folder": str(folder)}
             peer = stack.enter_context(Peer("imitation", "pip install imitation", options.peer_python, PEER, arguments))
-            say("  beside " + ", ".join(f"{name} {version}" for name, version in peer.versions.items()))
-            rows.append({"what": "versions", **peer.versions})
+            rows.append(peer.versions_row(say))
         for count, kind in KINDS.items():
             rows += _rows(say, kind, epoch_of(pairs, count), peer, count, options.repeats)
     return rows

@@ -96,8 +96,7 @@ def _search_rows(
         peer = None
         if options.against:
             peer = stack.enter_context(mctx_peer(options.peer_python, options.games, options.simulations))
-            say("  beside " + ", ".join(f"{name} {version}" for name, version in peer.versions.items()))
-            rows.append({"what": "versions", **peer.versions})
+            rows.append(peer.versions_row(say))
         states = openings(environment, options.games)
         for strategy in STRATEGIES:
             run = make_search(environment, states, strategy, UNIFORM, options.simulations)
